@@ -1,0 +1,1 @@
+"""The local start: embedded Valkey and every service, supervised; the queue command."""

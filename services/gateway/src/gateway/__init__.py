@@ -1,0 +1,1 @@
+"""HTTP in; the journal of every event; health of all."""

@@ -1,0 +1,1 @@
+"""Reserves and releases stock."""

@@ -1,0 +1,1 @@
+"""Stores orders and follows their state."""

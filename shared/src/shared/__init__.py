@@ -1,0 +1,1 @@
+"""The language the services speak and the chassis they run on; knows no service."""

@@ -1,0 +1,36 @@
+"""The attributes of an event, in the words of CloudEvents 1.0, around the JSON of its data."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Priority(StrEnum):
+    """Which lane of its queue an event waits in."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One event as it travels: what it is, where it belongs, and its data as JSON text.
+
+    Times are aware and in UTC. `run` counts deliberate new executions of an event that has ended,
+    from 0. `max_attempts` of None leaves the limit to the contract.
+    """
+
+    id: str
+    type: str
+    source: str
+    time: datetime
+    correlation_id: str
+    data: str
+    subject: str | None = None
+    causation_id: str | None = None
+    priority: Priority = Priority.NORMAL
+    not_before: datetime | None = None
+    expires_at: datetime | None = None
+    max_attempts: int | None = None
+    run: int = 0
