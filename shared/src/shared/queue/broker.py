@@ -1,0 +1,139 @@
+"""A genuine FastStream broker whose subscribers lose nothing.
+
+This is the one module that leans on FastStream's semi-private parts: it subclasses
+`StreamSubscriber`, replaces how it starts, reads and stops, and registers it through
+`Registrator.subscriber`. Parsing, dependency injection, middlewares, AsyncAPI and the test broker
+stay FastStream's own. `faststream` is pinned to one minor version, and
+`tests/contract/test_faststream_hook.py` says what is relied upon.
+"""
+
+from types import TracebackType
+from typing import Any, cast
+
+from faststream import AckPolicy
+from faststream._internal.broker.registrator import Registrator
+from faststream._internal.endpoint.subscriber.call_item import CallsCollection
+from faststream._internal.endpoint.subscriber.usecase import SubscriberUsecase
+from faststream.redis import RedisBroker, StreamSub
+from faststream.redis.configs import RedisBrokerConfig
+from faststream.redis.message import DefaultStreamMessage, RedisStreamMessage
+from faststream.redis.subscriber.config import RedisSubscriberConfig, RedisSubscriberSpecificationConfig
+from faststream.redis.subscriber.specification import StreamSubscriberSpecification
+from faststream.redis.subscriber.usecases import StreamSubscriber
+from redis.asyncio import Redis
+
+from shared.events import Priority, parse
+from shared.queue.codec import DATA_FIELD
+from shared.queue.connection import connect
+from shared.queue.consumer import Consumer, ConsumerOptions, Observer
+from shared.queue.declaration import Queue
+from shared.queue.keys import GROUP, QueueKeys, lane_number
+from shared.queue.ledger import Delivery, Ledger
+
+
+class QueueSubscriber(StreamSubscriber):
+    """A stream subscriber that is fed by a `Consumer`. Between the two, only `process_message`."""
+
+    consumer: Consumer
+
+    @property
+    def stream_sub(self) -> StreamSub:
+        """The stock property copies the declaration anew for every message."""
+        return self._stream_sub
+
+    async def start(self) -> None:
+        self.parser._setup(self._client, GROUP)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportArgumentType]
+        await SubscriberUsecase.start(self)
+        self._post_start()
+        self.consumer.start()
+
+    async def stop(self) -> None:
+        await self.consumer.stop()
+        await SubscriberUsecase.stop(self)
+
+    async def process_delivery(self, delivery: Delivery) -> None:
+        message = DefaultStreamMessage(
+            type="stream",
+            channel=QueueKeys(delivery.queue).lanes[delivery.lane - 1],
+            message_ids=[delivery.entry_id.encode()],
+            data={DATA_FIELD: delivery.raw},
+        )
+        await self.process_message(message)
+
+
+class QueueBroker(RedisBroker):
+    """A `RedisBroker` that can also `serve` a declared queue."""
+
+    def __init__(self, url: str, **options: Any) -> None:
+        super().__init__(url, **options)
+        self.url = url
+        self._queue_client: Redis | None = None
+
+    @property
+    def queue_client(self) -> Redis:
+        """The connection of the queues' own scripts; it connects on first use."""
+        if self._queue_client is None:
+            self._queue_client = connect(self.url)
+        return self._queue_client
+
+    def serve(
+        self, queue: Queue, *, ledger: Ledger, options: ConsumerOptions, observer: Observer | None = None
+    ) -> Consumer:
+        """Registers a subscriber for the queue with all of its handlers. It starts with the broker."""
+        normal = QueueKeys(queue.name).lanes[lane_number(Priority.NORMAL) - 1]
+        declaration = StreamSub(normal, group=GROUP, consumer=options.name)
+        outer = cast("RedisBrokerConfig", self.config)  # a composition of configurations behaves like one
+        config = RedisSubscriberConfig(
+            stream_sub=declaration, no_reply=True, _outer_config=outer, _ack_policy=AckPolicy.MANUAL
+        )
+        calls: CallsCollection[Any] = CallsCollection()
+        specification = StreamSubscriberSpecification(
+            outer,
+            RedisSubscriberSpecificationConfig(title_=queue.name, description_=None),
+            calls,
+            stream_sub=declaration,
+        )
+        subscriber = QueueSubscriber(config, specification, calls)
+        Registrator.subscriber(self, subscriber)
+        subscriber.add_call(parser_=self._parser, decoder_=_decode_by_contract, dependencies_=())
+        for registration in queue.registrations.values():
+            subscriber(registration.handler, filter=_is_type(registration.event.type))
+        subscriber.consumer = Consumer(
+            queue.name,
+            client=self.queue_client,
+            ledger=ledger,
+            process=subscriber.process_delivery,
+            attempts=queue.attempts,
+            time_limit=queue.time_limit,
+            options=options,
+            observer=observer,
+        )
+        return subscriber.consumer
+
+    async def stop(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_val: BaseException | None = None,
+        exc_tb: TracebackType | None = None,
+    ) -> None:
+        await super().stop(exc_type, exc_val, exc_tb)
+        if self._queue_client is not None:
+            await self._queue_client.aclose()
+            self._queue_client = None
+
+
+async def _decode_by_contract(message: RedisStreamMessage, original: Any) -> Any:
+    """The event itself, validated in strict JSON mode; FastStream would validate a dict, leniently.
+
+    Raises `UnknownTypeError`, or pydantic's `ValidationError`.
+    """
+    if type_name := message.headers.get("type"):
+        return parse(type_name, message.body)
+    return await original(message)
+
+
+def _is_type(type_name: str) -> Any:
+    async def matches(message: RedisStreamMessage) -> bool:
+        return message.headers.get("type") == type_name
+
+    return matches

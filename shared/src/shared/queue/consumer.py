@@ -1,0 +1,369 @@
+"""One consumer of one queue: fetches, runs, settles, and keeps its leases.
+
+A delivery is in hand from its fetch until Redis has heard how it was settled; its lease is renewed
+all the while. What runs is decided by `Handling`, what is committed by the ledger; here it is only
+decided who runs when.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from shared.queue.breaker import Breaker
+from shared.queue.codec import DATA_FIELD, UndecodableError, decode
+from shared.queue.handling import Handling
+from shared.queue.keys import GROUP, LANES, QueueKeys
+from shared.queue.ledger import Delivery, Ledger, Verdict
+from shared.queue.policy import Backoff, RetryPolicy
+from shared.queue.scripts import Call, Scripts
+
+log = logging.getLogger(__name__)
+
+BRISK_SECONDS = 0.05
+"""Handlers faster than this are worth a delivery in reserve for each place; slower ones are not."""
+GUARANTEED = 0.1
+"""The share of the places to which each of the lower lanes has a right."""
+IDLE_SECONDS = 1.0
+"""The longest that the loop waits for anything, so that its beat is a sign of life."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerOptions:
+    """How a consumer works. Times are what they say; `name` is unique among all consumers."""
+
+    name: str
+    concurrency: int = 5
+    lease: timedelta = timedelta(seconds=6)
+    """How long a consumer may be silent before its deliveries are taken over."""
+    grace: timedelta = timedelta(seconds=15)
+    """How long running handlers have to finish when the consumer stops."""
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+
+
+class Observer(Protocol):
+    """Is told of each settled delivery: for logs and metrics."""
+
+    def settled(self, delivery: Delivery, verdict: Verdict, seconds: float) -> None: ...
+
+
+@dataclass(slots=True)
+class _Settled:
+    delivery: Delivery
+    verdict: Verdict
+
+
+class Consumer:
+    """Reads until it is stopped. No error of Redis or the ledger ends it, and none makes it spin."""
+
+    def __init__(
+        self,
+        queue: str,
+        *,
+        client: Redis,
+        ledger: Ledger,
+        process: Callable[[Delivery], Awaitable[None]],
+        attempts: Callable[[str], int],
+        time_limit: Callable[[str], float | None],
+        options: ConsumerOptions,
+        observer: Observer | None = None,
+    ) -> None:
+        """`attempts` and `time_limit` answer for a type's name."""
+        self.breaker = Breaker(ledger)
+        self.redis_trouble: str | None = None
+        """What is wrong with Redis, for a person; None while it answers."""
+        self.state = "starting"
+        """`open`, `closed` (waiting for a gateway to open the queue) or `starting`."""
+        self._queue = queue
+        self._keys = QueueKeys(queue)
+        self._client = client
+        self._scripts = Scripts(client)
+        self._handling = Handling(process, ledger, self.breaker, time_limit)
+        self._attempts = attempts
+        self._options = options
+        self._observer = observer
+        self._held: dict[tuple[int, str], Delivery] = {}
+        self._todo: asyncio.Queue[Delivery] = asyncio.Queue()
+        self._settled: list[_Settled] = []
+        self._unfinished = 0  # in hand and not settled
+        self._alone = False  # a suspect is in hand
+        self._yielding = False  # a suspect waits until nothing is in hand
+        self._looked = 0.0
+        self._earned = {"low": 0.0, "normal": 0.0}  # places that the lower lanes have a right to
+        self._seconds = BRISK_SECONDS  # a running mean of what a handler takes
+        self._changed = asyncio.Event()
+        self._armed = asyncio.Event()
+        self._last_ids: Sequence[bytes] = ()
+        self._stopping = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self.died = asyncio.Event()
+        """Set when a loop ended by an error, which is a bug: the consumer does its work no more."""
+        self._beat = time.monotonic()
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds since the loop last came round; it does so about every second unless it hangs."""
+        return time.monotonic() - self._beat
+
+    @property
+    def in_hand(self) -> int:
+        return len(self._held)
+
+    def start(self) -> None:
+        """Begins to consume. Redis need not be there yet."""
+        loops = [
+            self._read(),
+            self._ring(),
+            self._renew(),
+            *(self._work() for _ in range(self._options.concurrency)),
+        ]
+        self._tasks = [asyncio.create_task(loop, name=f"{self._queue} {loop.__name__}") for loop in loops]
+        for task in self._tasks:
+            task.add_done_callback(self._ended)
+
+    @property
+    def alive(self) -> bool:
+        """Whether all of its loops run."""
+        return bool(self._tasks) and not self.died.is_set()
+
+    async def stop(self) -> None:
+        """Stops fetching, lets running handlers finish within the grace period, hands back the rest."""
+        if self._stopping or not self._tasks:
+            return
+        self._stopping = True
+        self._changed.set()
+        reader, ringer, renewer, *workers = self._tasks
+        ringer.cancel()
+        await asyncio.wait([reader], timeout=self._options.grace.total_seconds())
+        while not self._todo.empty():
+            self._todo.get_nowait()
+            self._unfinished -= 1
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._options.grace.total_seconds()):
+                while self._unfinished:
+                    self._changed.clear()
+                    await self._changed.wait()
+        for task in (*workers, renewer, reader):
+            task.cancel()
+        await asyncio.wait(self._tasks)
+        await self._hand_back()
+
+    # The read loop
+
+    async def _read(self) -> None:
+        backoff = Backoff()
+        while not self._stopping:
+            self._beat = time.monotonic()
+            try:
+                await self._turn()
+                if self.redis_trouble:
+                    log.info("redis_recovered", extra={"queue": self._queue})
+                self.redis_trouble = None
+                backoff.reset()
+            except (RedisError, OSError) as error:
+                if not self.redis_trouble:
+                    log.warning("redis_in_trouble", extra={"queue": self._queue, "error": repr(error)})
+                self.redis_trouble = f"{type(error).__name__}: {error}"[:200]
+                await asyncio.sleep(backoff.next())
+
+    async def _turn(self) -> None:
+        """Settles what is done and fetches what fits, in one round trip; then waits for a reason to go on."""
+        self._changed.clear()
+        room = self._room()
+        settling, self._settled = self._settled, []
+        calls = self._settlements(settling)
+        if room:
+            calls.append(self._fetch_call(room))
+        try:
+            replies = await self._scripts.call_all(calls) if calls else []
+        except BaseException:
+            self._settled = settling + self._settled
+            raise
+        for settled in settling:
+            self._forget(settled.delivery)
+        if not room:
+            await self._wait(0.02 if self._is_patient() else IDLE_SECONDS)
+            return
+        state, wait_ms, last_ids, entries, now_ms = replies[-1]
+        self._take(entries, datetime.fromtimestamp(now_ms / 1000, UTC))
+        self.state = "closed" if state == b"closed" else "open"
+        self._yielding = state == b"stalled" and bool(self._held)
+        if self.state == "closed":
+            await self._wait(random.uniform(0.2, 0.4))
+        elif not entries and not self._settled:
+            self._last_ids = last_ids
+            self._armed.set()
+            await self._wait(min(wait_ms / 1000, IDLE_SECONDS))
+
+    async def _wait(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+
+    def _capacity(self) -> int:
+        reserve = self._options.concurrency if self._seconds < BRISK_SECONDS else 0
+        return self._options.concurrency + reserve
+
+    def _room(self) -> int:
+        """How many deliveries to fetch now: none beside a suspect, none while the ledger is in trouble."""
+        if self._stopping or self._alone or self.breaker.trouble or (self._yielding and self._held):
+            return 0
+        return 0 if self._is_patient() else max(self._capacity() - self._unfinished, 0)
+
+    def _is_patient(self) -> bool:
+        """Whether all places are busy and the reserve is more than half full: a larger fetch is cheaper."""
+        reserve = self._capacity() - self._options.concurrency
+        return self._unfinished > self._options.concurrency + reserve // 2
+
+    def _fetch_call(self, room: int) -> Call:
+        look = "no"
+        if time.monotonic() - self._looked > self._options.lease.total_seconds() / 6 or self._yielding:
+            self._looked = time.monotonic()
+            look = "look" if self._held else "take"
+        low = self._share("low", room)
+        normal = self._share("normal", room - low)
+        lease_ms = int(self._options.lease.total_seconds() * 1000)
+        keys = (self._keys.control, self._keys.retries, self._keys.retry_bodies, *self._keys.lanes)
+        return Call("fetch", keys, (GROUP, self._options.name, room, lease_ms, look, low, normal))
+
+    def _share(self, lane: str, room: int) -> int:
+        """How many of these places the lane may fill before the lanes above it."""
+        earned = min(self._earned[lane] + room * GUARANTEED, max(1.0, 2 * room * GUARANTEED))
+        share = min(int(earned), room)
+        self._earned[lane] = earned - share
+        return share
+
+    def _take(self, entries: Sequence[tuple[int, bytes, list[bytes], int]], now: datetime) -> None:
+        for lane, entry_id, fields, deliveries in entries:
+            delivery = self._delivery(lane, entry_id.decode(), fields, deliveries, now)
+            key = (lane, delivery.entry_id)
+            if key in self._held:
+                continue
+            self._held[key] = delivery
+            self._alone = self._alone or delivery.suspect
+            self._unfinished += 1
+            self._todo.put_nowait(delivery)
+
+    def _delivery(
+        self, lane: int, entry_id: str, fields: list[bytes], deliveries: int, now: datetime
+    ) -> Delivery:
+        named = dict(zip(fields[::2], fields[1::2], strict=True))
+        raw = named.get(DATA_FIELD, b"\n".join(fields))
+        envelope, problem, limit = None, "", 0
+        try:
+            envelope = decode(raw, LANES[lane - 1])
+            limit = envelope.max_attempts or self._attempts(envelope.type)
+        except UndecodableError as error:
+            problem = str(error)
+        return Delivery(
+            queue=self._queue,
+            lane=lane,
+            entry_id=entry_id,
+            deliveries=deliveries,
+            raw=raw,
+            envelope=envelope,
+            worker=self._options.name,
+            policy=self._options.policy,
+            limit=limit,
+            fetched_at=now,
+            problem=problem,
+        )
+
+    async def _ring(self) -> None:
+        """Wakes the read loop when something is added to a lane. Consumes nothing."""
+        backoff = Backoff()
+        while True:
+            await self._armed.wait()
+            self._armed.clear()
+            try:
+                streams = dict(zip(self._keys.lanes, self._last_ids, strict=True))
+                await self._client.xread(streams, count=1, block=int(IDLE_SECONDS * 1000))  # type: ignore[arg-type]
+                backoff.reset()
+            except (RedisError, OSError):
+                await asyncio.sleep(backoff.next())
+            self._changed.set()
+
+    # Running and settling
+
+    async def _work(self) -> None:
+        while True:
+            delivery = await self._todo.get()
+            began = time.monotonic()
+            verdict = await self._handling.handle(delivery)
+            seconds = time.monotonic() - began
+            self._seconds += (seconds - self._seconds) * 0.1
+            self._settled.append(_Settled(delivery, verdict))
+            self._unfinished -= 1
+            self._changed.set()
+            if self._observer:
+                self._observer.settled(delivery, verdict, seconds)
+
+    def _settlements(self, settling: Sequence[_Settled]) -> list[Call]:
+        """One acknowledgement a lane, and a move for each that is tried again later."""
+        calls: list[Call] = []
+        for number, lane in enumerate(self._keys.lanes, 1):
+            mine = [settled for settled in settling if settled.delivery.lane == number]
+            ended = [settled.delivery.entry_id for settled in mine if settled.verdict.retry_in is None]
+            if ended:
+                calls.append(Call("ack", (lane,), (GROUP, *ended)))
+            calls += [
+                self._later_call(lane, settled.delivery, settled.verdict.retry_in)
+                for settled in mine
+                if settled.verdict.retry_in is not None
+            ]
+        return calls
+
+    def _later_call(self, lane: str, delivery: Delivery, delay: timedelta) -> Call:
+        job = f"{delivery.event_id}:{delivery.run}"
+        milliseconds = max(1, int(delay.total_seconds() * 1000))
+        args = (GROUP, self._options.name, delivery.entry_id, delivery.lane, job, milliseconds)
+        return Call("later", (lane, self._keys.retries, self._keys.retry_bodies), args)
+
+    def _forget(self, delivery: Delivery) -> None:
+        self._held.pop((delivery.lane, delivery.entry_id), None)
+        if delivery.suspect:
+            self._alone = False
+
+    # Leases
+
+    async def _renew(self) -> None:
+        backoff = Backoff()
+        while True:
+            await asyncio.sleep(self._options.lease.total_seconds() / 3)
+            try:
+                await self._scripts.call_all(self._by_lane("renew", ()))
+                backoff.reset()
+            except (RedisError, OSError):
+                await asyncio.sleep(min(backoff.next(), self._options.lease.total_seconds() / 3))
+
+    def _by_lane(self, script: str, args: tuple[int, ...], *, always: bool = False) -> list[Call]:
+        calls: list[Call] = []
+        for number, lane in enumerate(self._keys.lanes, 1):
+            ids = [entry_id for held_in, entry_id in self._held if held_in == number]
+            if ids or always:
+                calls.append(Call(script, (lane,), (GROUP, self._options.name, *args, *ids)))
+        return calls
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            log.critical("consumer_loop_died", extra={"task": task.get_name()}, exc_info=error)
+            self.died.set()
+
+    async def _hand_back(self) -> None:
+        """Settles what is done, and releases the rest as fresh. What Redis does not hear, the lease ends."""
+        released_idle_ms = int(self._options.lease.total_seconds() * 10_000)
+        try:
+            await self._scripts.call_all(self._settlements(self._settled))
+            for settled in self._settled:
+                self._forget(settled.delivery)
+            await self._scripts.call_all(self._by_lane("release", (released_idle_ms,), always=True))
+        except (RedisError, OSError) as error:
+            log.warning("hand_back_failed", extra={"queue": self._queue, "error": repr(error)})

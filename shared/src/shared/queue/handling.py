@@ -1,0 +1,123 @@
+"""One delivery from its start to its verdict: which outcome of the handler is what in the ledger."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+from faststream.exceptions import SubscriberNotFound
+from pydantic import ValidationError
+
+from shared.events import UnknownTypeError
+from shared.queue.breaker import Breaker
+from shared.queue.ledger import AlreadyEndedError, Delivery, Ledger, Verdict
+from shared.queue.outcomes import GiveUpError, PostponeError
+
+STUBBORN = 5
+"""How often one event may meet trouble in a ledger that is well again at once, before it is to blame."""
+
+REPEATED = Verdict("repeated")
+
+
+class TimeLimitError(Exception):
+    """A handler took longer than it may."""
+
+
+class HandlerCancelledError(Exception):
+    """A handler ended itself by a cancellation that nobody asked for."""
+
+
+class Handling:
+    """Runs deliveries. Its answer is committed; trouble of the ledger it sits out."""
+
+    def __init__(
+        self,
+        process: Callable[[Delivery], Awaitable[None]],
+        ledger: Ledger,
+        breaker: Breaker,
+        time_limit: Callable[[str], float | None],
+    ) -> None:
+        """`process` hands a delivery to its handler; `time_limit` knows each type's, in seconds."""
+        self._process = process
+        self._ledger = ledger
+        self._breaker = breaker
+        self._time_limit = time_limit
+
+    async def handle(self, delivery: Delivery) -> Verdict:
+        """Never raises but for cancellation, or a bug of this package."""
+        troubles = 0
+        while True:
+            try:
+                return await self._attempt(delivery)
+            except Exception as error:
+                if not self._ledger.is_infrastructure(error):
+                    raise
+                troubles += 1
+                await self._breaker.recover_from(error)
+                if troubles >= STUBBORN:
+                    verdict = await self._blame(delivery, error)
+                    if verdict:
+                        return verdict
+
+    async def _blame(self, delivery: Delivery, error: Exception) -> Verdict | None:
+        try:
+            return await self._ledger.fail(delivery, error)
+        except Exception as trouble:
+            if not self._ledger.is_infrastructure(trouble):
+                raise
+            return None
+
+    async def _attempt(self, delivery: Delivery) -> Verdict:
+        delivery.started_at = datetime.now(UTC)
+        envelope = delivery.envelope
+        if envelope is None:
+            return await self._ledger.bury(delivery, "undecodable", ValueError(delivery.problem))
+        if envelope.expires_at and envelope.expires_at <= delivery.fetched_at:
+            return await self._ledger.expire(delivery)
+        if delivery.suspect:
+            verdict = await self._ledger.begin_alone(delivery)
+            if verdict:
+                return verdict
+        return await self._run(delivery, envelope.type)
+
+    async def _run(self, delivery: Delivery, type_name: str) -> Verdict:
+        clock = asyncio.timeout(self._time_limit(type_name))
+        try:
+            async with self._ledger.transaction(delivery), clock:
+                await self._process(delivery)
+        except asyncio.CancelledError as error:
+            if _is_being_cancelled():
+                raise
+            return await self._settle(
+                delivery, HandlerCancelledError(f"{type_name} cancelled itself: {error!r}")
+            )
+        except Exception as error:  # noqa: BLE001 each kind has its meaning, in _settle
+            late = isinstance(error, TimeoutError) and clock.expired()
+            return await self._settle(
+                delivery, TimeLimitError(f"{type_name} took too long") if late else error
+            )
+        return Verdict("completed")
+
+    async def _settle(self, delivery: Delivery, error: Exception) -> Verdict:
+        """What each way of not completing means."""
+        match error:
+            case AlreadyEndedError():
+                return REPEATED
+            case PostponeError():
+                return await self._ledger.postpone(delivery, error)
+            case GiveUpError():
+                return await self._ledger.bury(delivery, error.reason, error)
+            case SubscriberNotFound() | UnknownTypeError():
+                unknown = ValueError("nothing here handles an event of this type")
+                return await self._ledger.bury(delivery, "unknown_type", unknown)
+            case ValidationError():
+                return await self._ledger.bury(delivery, "invalid", error)
+            case _ if self._ledger.is_infrastructure(error):
+                raise error
+            case _:
+                return await self._ledger.fail(delivery, error)
+
+
+def _is_being_cancelled() -> bool:
+    """Whether somebody asked this task to stop, as against a handler that raised the error by itself."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,27 @@
+-- Moves an entry from its lane to the retries, in one step, if it is still this consumer's.
+--
+-- KEYS  1 lane   2 retries   3 retry bodies
+-- ARGV  1 group   2 consumer   3 entry id   4 lane (1, 2, 3)   5 event and run   6 delay in ms
+-- Reply 1, or 0 where the entry is another's by now: then that one decides
+--
+-- Keyed by event and run: copies of one run collapse, and another run is kept apart. The removal
+-- comes first, so that a server that is full (which refuses the ZADD) still refuses the whole: hence
+-- the flag below would be wrong here; the entry stays pending and is tried again by its lease.
+local mine = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2])
+if #mine == 0 then
+  return 0
+end
+local entry = redis.call('XRANGE', KEYS[1], ARGV[3], ARGV[3])[1]
+if entry then
+  for i = 1, #entry[2], 2 do
+    if entry[2][i] == '__data__' then
+      local time = redis.call('TIME')
+      local now = time[1] * 1000 + math.floor(time[2] / 1000)
+      redis.call('ZADD', KEYS[2], now + tonumber(ARGV[6]), ARGV[5])
+      redis.call('HSET', KEYS[3], ARGV[5], ARGV[4] .. entry[2][i + 1])
+    end
+  end
+end
+redis.call('XACK', KEYS[1], ARGV[1], ARGV[3])
+redis.call('XDEL', KEYS[1], ARGV[3])
+return 1

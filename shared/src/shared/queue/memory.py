@@ -1,0 +1,70 @@
+"""A ledger in memory: for tests of handlers and for measurements, where nothing has to survive."""
+
+from collections import defaultdict
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from shared.queue.ledger import AlreadyEndedError, Delivery, Verdict
+
+
+class MemoryLedger:
+    """Implements the port `Ledger` for one process."""
+
+    def __init__(self) -> None:
+        self.ended: dict[tuple[str, int], str] = {}
+        self.reasons: dict[tuple[str, int], str] = {}
+        self.failures: dict[tuple[str, int], int] = defaultdict(int)
+        self._began: set[tuple[str, int]] = set()
+        self._postponed: dict[tuple[str, int], datetime] = {}
+
+    @asynccontextmanager
+    async def transaction(self, delivery: Delivery) -> AsyncGenerator[None]:
+        job = (delivery.event_id, delivery.run)
+        if job in self.ended:
+            raise AlreadyEndedError
+        yield
+        self.ended[job] = "completed"
+
+    async def begin_alone(self, delivery: Delivery) -> Verdict | None:
+        job = (delivery.event_id, delivery.run)
+        if job in self.ended:
+            return Verdict("repeated")
+        if job in self._began:
+            self.failures[job] += 1
+        self._began.add(job)
+        if self.failures[job] >= delivery.limit:
+            return self._end(delivery, "dead", "lost")
+        return None
+
+    async def fail(self, delivery: Delivery, error: Exception) -> Verdict:
+        job = (delivery.event_id, delivery.run)
+        self._began.discard(job)
+        self.failures[job] += 1
+        if self.failures[job] >= delivery.limit:
+            return self._end(delivery, "dead", type(error).__name__)
+        return Verdict("failed", delivery.policy.after_failure(self.failures[job]))
+
+    async def postpone(self, delivery: Delivery, error: Exception) -> Verdict:
+        first = self._postponed.setdefault((delivery.event_id, delivery.run), delivery.started_at)
+        so_far = datetime.now(UTC) - first
+        if so_far > delivery.policy.postponed_at_most:
+            return self._end(delivery, "dead", str(error))
+        return Verdict("postponed", delivery.policy.after_postponement(so_far))
+
+    async def bury(self, delivery: Delivery, reason: str, error: Exception) -> Verdict:  # noqa: ARG002 the port's
+        return self._end(delivery, "dead", reason)
+
+    async def expire(self, delivery: Delivery) -> Verdict:
+        return self._end(delivery, "expired", "")
+
+    async def ping(self) -> None:
+        """It always can."""
+
+    def is_infrastructure(self, error: BaseException) -> bool:
+        return isinstance(error, ConnectionError)
+
+    def _end(self, delivery: Delivery, outcome: str, reason: str) -> Verdict:
+        self.ended[delivery.event_id, delivery.run] = outcome
+        self.reasons[delivery.event_id, delivery.run] = reason
+        return Verdict(outcome)

@@ -1,0 +1,70 @@
+"""The Lua scripts, loaded once a server and called by their hash."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import sha1
+from importlib.resources import files
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
+
+NAMES = ("ack", "epoch", "fetch", "later", "release", "renew", "send")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a script: its name, its keys, its arguments."""
+
+    script: str
+    keys: Sequence[str]
+    args: Sequence[str | bytes | int | float] = field(default=())
+
+
+class Scripts:
+    """Calls scripts on one client, several in one round trip.
+
+    A server that was restarted or flushed its scripts gets them again. The calls of a round trip
+    are separate: each is atomic, the sequence is not.
+    """
+
+    def __init__(self, client: "Redis") -> None:
+        folder = files("shared.queue") / "lua"
+        self._client = client
+        self._sources = {name: (folder / f"{name}.lua").read_text() for name in NAMES}
+        self._hashes = {
+            name: sha1(source.encode(), usedforsecurity=False).hexdigest()
+            for name, source in self._sources.items()
+        }
+
+    async def call(self, script: str, keys: Sequence[str], *args: str | bytes | float) -> Any:
+        """The reply of one call. Raises `RedisError`, or `OSError` where there is no server."""
+        hashed = self._hashes[script]
+        try:
+            return await self._client.evalsha(hashed, len(keys), *keys, *args)
+        except NoScriptError:
+            await self._load()
+            return await self._client.evalsha(hashed, len(keys), *keys, *args)
+
+    async def call_all(self, calls: Sequence[Call]) -> list[Any]:
+        """The replies of several calls, in their order. Raises the first error, after all have run."""
+        replies = await self._run(calls)
+        if any(isinstance(reply, NoScriptError) for reply in replies):
+            await self._load()
+            replies = await self._run(calls)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        return replies
+
+    async def _run(self, calls: Sequence[Call]) -> list[Any]:
+        pipeline = self._client.pipeline(transaction=False)
+        for call in calls:
+            pipeline.evalsha(self._hashes[call.script], len(call.keys), *call.keys, *call.args)
+        return await pipeline.execute(raise_on_error=False)
+
+    async def _load(self) -> None:
+        pipeline = self._client.pipeline(transaction=False)
+        for source in self._sources.values():
+            pipeline.script_load(source)
+        await pipeline.execute()

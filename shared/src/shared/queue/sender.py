@@ -1,0 +1,45 @@
+"""Redis as a relay sees it: adds events to open queues, and opens closed ones if it may."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from redis.asyncio import Redis
+
+from shared.events.envelope import Envelope
+from shared.queue.codec import encode
+from shared.queue.keys import QueueKeys, lane_number
+from shared.queue.scripts import Scripts
+
+
+class RedisSender:
+    """Implements the relay's port `Sender`.
+
+    A queue without an epoch in this life of the server is closed: it was wiped, or the server was
+    restarted. Only a sender that may open it (the gateway's) gives it a new epoch, a random token
+    that no row was ever marked with.
+    """
+
+    def __init__(self, client: Redis, *, opens: bool) -> None:
+        self._scripts = Scripts(client)
+        self._client = client
+        self._opens = opens
+
+    async def send(self, queue: str, envelopes: Sequence[Envelope]) -> str | None:
+        keys = QueueKeys(queue)
+        args: list[str | bytes | int] = [self._token()]
+        for envelope in envelopes:
+            args += (lane_number(envelope.priority), await encode(envelope))
+        reply = await self._scripts.call("send", (keys.control, *keys.lanes), *args)
+        return reply.decode() if reply else None
+
+    async def epoch(self, queue: str) -> str | None:
+        reply = await self._scripts.call("epoch", (QueueKeys(queue).control,), self._token())
+        return reply[0].decode() or None
+
+    async def now(self) -> datetime:
+        seconds, microseconds = await self._client.time()
+        return datetime.fromtimestamp(seconds + microseconds / 1e6, UTC)
+
+    def _token(self) -> str:
+        return uuid4().hex if self._opens else ""

@@ -1,0 +1,94 @@
+"""The HTTP side that all services share: one FastAPI application, and how it is served."""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Annotated, Any
+
+import uvicorn
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.service.health import Health, health_routes
+from shared.service.logs import configure_logs
+from shared.service.problem import answer_with_problems, unavailable
+from shared.service.settings import ServiceSettings
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def create_service(
+    settings: ServiceSettings,
+    *,
+    description: str,
+    health: Health,
+    metrics: Callable[[], Any],
+    lifespan: Callable[[], AbstractAsyncContextManager[None]],
+    routes: Sequence[APIRouter] = (),
+) -> FastAPI:
+    """An application with health, metrics, problem+json for every error, and these routes.
+
+    `metrics` answers the text of a scrape. `app.state.database` and `app.state.authenticator` are set
+    by whoever composes the service.
+    """
+
+    @asynccontextmanager
+    async def living(_: FastAPI) -> AsyncGenerator[None]:
+        configure_logs(settings.name, form=settings.log_format, level=settings.log_level)
+        async with lifespan():
+            yield
+
+    app = FastAPI(
+        title=settings.name, description=description, lifespan=living, docs_url=None, redoc_url=None
+    )  # the stock pages load their scripts from elsewhere
+    answer_with_problems(app)
+    for error in (OperationalError, InterfaceError, PoolTimeoutError):
+        app.add_exception_handler(error, _database_away)
+
+    @app.get("/metrics", tags=["health"], response_class=Response)
+    async def scrape() -> Response:
+        return Response(await metrics(), media_type=CONTENT_TYPE_LATEST)
+
+    _ = scrape
+    app.include_router(health_routes(health))
+    for router in routes:
+        app.include_router(router)
+    return app
+
+
+def serve(app: FastAPI, settings: ServiceSettings) -> None:
+    """Serves until SIGTERM or SIGINT; then the application stops in good order."""
+    configure_logs(settings.name, form=settings.log_format, level=settings.log_level)
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+
+
+async def _reading(request: Request) -> AsyncGenerator[AsyncSession]:
+    async with request.app.state.database.reading() as session:
+        yield session
+
+
+async def _writing(request: Request) -> AsyncGenerator[AsyncSession]:
+    async with request.app.state.database.transaction() as session:
+        yield session
+
+
+# The scope ends a dependency before the answer is sent: what was not committed is not reported.
+Reading = Annotated[AsyncSession, Depends(_reading, scope="function")]
+"""A parameter of a route: a session for queries."""
+Writing = Annotated[AsyncSession, Depends(_writing, scope="function")]
+"""A parameter of a route: a session that is committed before the answer is sent."""
+
+
+async def _database_away(_: Request, __: Exception) -> JSONResponse:
+    return unavailable("the database cannot be used at the moment").response()

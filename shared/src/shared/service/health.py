@@ -1,0 +1,75 @@
+"""Health: alive (the process does its work), ready (it and what it needs), and a summary for a person.
+
+Liveness depends on nothing outside the process: a restart mends no database.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+CHECK_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What a service can say about itself."""
+
+    alive: Callable[[], str | None]
+    """What is wrong with the process itself; None if nothing."""
+    needs: Mapping[str, Callable[[], Awaitable[str | None]]]
+    """What it can't work without, by name: each answers what is wrong, or None; or raises."""
+    details: Callable[[], dict[str, Any]] = dict
+    """Facts that do not make it unready."""
+    disabled: bool = False
+
+    async def troubles(self) -> dict[str, str]:
+        """What is wrong with what it needs, all asked at once, with a time limit."""
+        answers = await asyncio.gather(*(_ask(check) for check in self.needs.values()))
+        return {name: answer for name, answer in zip(self.needs, answers, strict=True) if answer}
+
+
+def health_routes(health: Health) -> APIRouter:
+    """`/livez`, `/readyz` and `/health`; they need no key and tell no secret."""
+    router = APIRouter(tags=["health"])
+
+    @router.get("/livez")
+    async def livez(response: Response) -> dict[str, Any]:
+        trouble = health.alive()
+        response.status_code = 503 if trouble else 200
+        return {"status": "down", "trouble": trouble} if trouble else {"status": "ok"}
+
+    @router.get("/readyz")
+    async def readyz(response: Response) -> dict[str, Any]:
+        troubles = await _all_troubles(health)
+        response.status_code = 503 if troubles else 200
+        return {"status": "down", "troubles": troubles} if troubles else {"status": "ok"}
+
+    @router.get("/health")
+    async def summary(response: Response) -> dict[str, Any]:
+        troubles = await _all_troubles(health)
+        response.status_code = 503 if troubles else 200
+        status = "down" if troubles else "disabled" if health.disabled else "ok"
+        return {"status": status, "troubles": troubles, **health.details()}
+
+    _ = livez, readyz, summary
+    return router
+
+
+async def _all_troubles(health: Health) -> dict[str, str]:
+    troubles = await health.troubles()
+    if trouble := health.alive():
+        troubles["process"] = trouble
+    return troubles
+
+
+async def _ask(check: Callable[[], Awaitable[str | None]]) -> str | None:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            return await check()
+    except TimeoutError:
+        return f"no answer within {CHECK_SECONDS:g} s"
+    except Exception as error:  # noqa: BLE001 whatever it is, a person has to be told
+        return type(error).__name__

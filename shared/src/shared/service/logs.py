@@ -1,0 +1,39 @@
+"""Structured logs: an event's name, and ids as fields; text for a person, JSON for a machine."""
+
+import logging
+import sys
+from typing import Literal
+
+import structlog
+from structlog.types import Processor
+
+
+def configure_logs(service: str, *, form: Literal["text", "json"], level: str) -> None:
+    """Sends the logs of this process to stdout, those of libraries from WARNING up."""
+
+    def add_service(_: object, __: str, fields: structlog.types.EventDict) -> structlog.types.EventDict:
+        return {"service": service, **fields}
+
+    shared: list[Processor] = [
+        add_service,
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    last: list[Processor]
+    if form == "json":
+        last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    else:
+        last = [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), pad_event_to=24)]
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel("WARNING")
+    for ours in ("shared", service.replace("-", "_"), "uvicorn.error"):
+        logging.getLogger(ours).setLevel(level)

@@ -1,0 +1,199 @@
+"""The worker application: everything around the handlers of one queue."""
+
+import logging
+import os
+import signal
+import socket
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import structlog
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import JSONResponse
+from faststream import BaseMiddleware, FastStream
+from faststream.specification import AsyncAPI
+
+from shared.events import QUEUES
+from shared.queue import ConsumerOptions, Delivery, Queue, QueueBroker, RedisSender, Verdict
+from shared.queue.connection import connect
+from shared.queue.inspection import Inspector
+from shared.service.app import create_service
+from shared.service.background import Background
+from shared.service.health import Health
+from shared.service.keys import GatewayKeys
+from shared.service.metrics import Metrics
+from shared.service.settings import WorkerSettings
+from shared.service.watchdog import Watchdog
+from shared.store.database import Database
+from shared.store.handover import HandOver
+from shared.store.ledger import SqlLedger
+from shared.store.relay import Relay
+from shared.store.tables import Outbox
+
+log = logging.getLogger(__name__)
+
+SILENT_AT_MOST = 15.0
+"""Seconds without a sign of the read loop, which comes round every second, until it counts as dead."""
+GATEWAY_TIMES = httpx.Timeout(10.0, connect=2.0)
+
+
+def create_worker(
+    settings: WorkerSettings, *, queue: Queue, description: str, routes: Sequence[APIRouter] = ()
+) -> FastAPI:
+    """The application of the worker that serves this queue."""
+    return Worker(settings, queue, description, routes).app
+
+
+class Worker:
+    """One worker process, wired: database, broker, relay, hand-over, and what it answers over HTTP."""
+
+    def __init__(
+        self, settings: WorkerSettings, queue: Queue, description: str, routes: Sequence[APIRouter]
+    ) -> None:
+        self.settings = settings
+        self.queue = queue
+        self.metrics = Metrics()
+        self.database = Database(settings.database_url, pool_size=settings.concurrency + 5)
+        self.client = connect(settings.redis_url)
+        self.gateway = httpx.AsyncClient(
+            base_url=settings.gateway_url,
+            headers={"Authorization": f"Bearer {settings.service_key.get_secret_value()}"},
+            timeout=GATEWAY_TIMES,
+        )
+        self.relay = Relay(self.database, Outbox, RedisSender(self.client, opens=False), queues=QUEUES)
+        self.handover = HandOver(self.database, queue.name, self.gateway)
+        self.ledger = SqlLedger(self.database, source=settings.name, on_commit=self._committed)
+        self.broker = QueueBroker(settings.redis_url, logger=None, middlewares=[LogFields])
+        name = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
+        self.consumer = self.broker.serve(
+            queue,
+            ledger=self.ledger,
+            options=ConsumerOptions(
+                name, concurrency=settings.concurrency, lease=settings.lease, grace=settings.grace
+            ),
+            observer=self,
+        )
+        self.watchdog = Watchdog(settings.lease_seconds)
+        self.faststream = FastStream(
+            self.broker,
+            logger=None,
+            specification=AsyncAPI(title=settings.name, description=description),
+        )
+        self.app = create_service(
+            settings,
+            description=description,
+            health=Health(
+                alive=self._alive,
+                needs={"redis": self._redis, "database": self._database},
+                details=self._details,
+                disabled=not settings.workers_enabled,
+            ),
+            metrics=self._scrape,
+            lifespan=self._living,
+            routes=[*routes, self._asyncapi()],
+        )
+        self.app.state.database = self.database
+        self.app.state.authenticator = GatewayKeys(settings.service_key.get_secret_value(), self.gateway)
+
+    def settled(self, delivery: Delivery, verdict: Verdict, seconds: float) -> None:
+        """Implements the queue's `Observer`: one line a delivery, and the metrics."""
+        self.metrics.settled(delivery, verdict, seconds)
+        envelope = delivery.envelope
+        level = logging.WARNING if verdict.outcome in {"dead", "failed"} else logging.INFO
+        fields = {
+            "event_id": delivery.event_id,
+            "type": envelope.type if envelope else "",
+            "correlation_id": envelope.correlation_id if envelope else "",
+            "subject": envelope.subject if envelope else "",
+            "ms": round(seconds * 1000, 1),
+        }
+        if verdict.retry_in is not None:
+            fields["retry_in_s"] = round(verdict.retry_in.total_seconds(), 1)
+        log.log(level, verdict.outcome, extra=fields)
+
+    @asynccontextmanager
+    async def _living(self) -> AsyncGenerator[None]:
+        background = Background()
+        background.start("relay", self.relay.run)
+        background.start("hand-over", self.handover.run)
+        self.watchdog.start()
+        if self.settings.workers_enabled:
+            await self.faststream.start()
+            background.start("consumer watch", self._watch_consumer)
+        log.info("started", extra={"queue": self.queue.name, "consumes": self.settings.workers_enabled})
+        try:
+            yield
+        finally:
+            if self.settings.workers_enabled:
+                await self.faststream.stop()
+            await background.stop()
+            await self.watchdog.stop()
+            await self.gateway.aclose()
+            await self.client.aclose()
+            await self.database.close()
+            log.info("stopped", extra={"queue": self.queue.name})
+
+    async def _watch_consumer(self) -> None:
+        """A consumer that died of a bug takes its process with it: whoever keeps the process restarts it."""
+        await self.consumer.died.wait()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def _committed(self, caused: Sequence[Outbox]) -> None:
+        if caused:
+            self.relay.send_soon(caused)
+        self.handover.nudge()
+
+    def _alive(self) -> str | None:
+        if not self.settings.workers_enabled:
+            return None
+        if not self.consumer.alive:
+            return "the consumer has stopped"
+        if self.consumer.silent_for > SILENT_AT_MOST:
+            return f"the read loop has been silent for {self.consumer.silent_for:.0f} s"
+        return None
+
+    async def _redis(self) -> str | None:
+        await self.client.ping()
+        return None
+
+    async def _database(self) -> str | None:
+        await self.database.ping()
+        return self.consumer.breaker.trouble
+
+    def _details(self) -> dict[str, Any]:
+        return {
+            "queue": self.queue.name,
+            "state": self.consumer.state if self.settings.workers_enabled else "disabled",
+            "in_hand": self.consumer.in_hand,
+            "gateway": self.handover.trouble or "ok",
+        }
+
+    async def _scrape(self) -> bytes:
+        return await self.metrics.scrape(Inspector(self.client), [self.queue.name])
+
+    def _asyncapi(self) -> APIRouter:
+        router = APIRouter(tags=["health"])
+
+        @router.get("/asyncapi")
+        async def asyncapi() -> JSONResponse:
+            """The AsyncAPI document of what this worker listens to."""
+            return JSONResponse(self.faststream.schema.to_specification().to_jsonable())
+
+        _ = asyncapi
+        return router
+
+
+class LogFields(BaseMiddleware):
+    """Puts the ids of the event that is handled on every line that its handling logs."""
+
+    async def consume_scope(self, call_next: Any, msg: Any) -> Any:
+        headers = msg.headers
+        with structlog.contextvars.bound_contextvars(
+            event_id=headers.get("message_id", ""),
+            correlation_id=msg.correlation_id,
+            subject=headers.get("subject", ""),
+        ):
+            return await call_next(msg)

@@ -1,0 +1,108 @@
+"""One service's database: a SQLite file or a PostgreSQL database, the same to its callers."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, nullcontext
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+
+BUSY_TIMEOUT_SECONDS = 10
+"""How long a SQLite connection waits for another process's write before it says `locked`."""
+
+
+class Database:
+    """Transactions on one database.
+
+    `transaction` commits when its block ends and rolls back when it raises; `reading` is for
+    queries only. On SQLite every write transaction begins IMMEDIATE, because a deferred one fails
+    on the upgrade of its lock whatever the busy timeout, and writers of this process queue up
+    fairly instead of polling for the lock.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        """Takes `sqlite:///path` or `postgresql://…`, with or without a driver's name.
+
+        Connects on first use.
+        """
+        self.url = async_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": 5}
+        if self.is_sqlite:
+            options["connect_args"] = {"timeout": BUSY_TIMEOUT_SECONDS}
+        else:
+            options["pool_pre_ping"] = True
+            options["connect_args"] = {"connect_timeout": 5}
+        self._engine = create_async_engine(self.url, **options)
+        if self.is_sqlite:
+            _configure_sqlite(self._engine.sync_engine)
+        self._writer = asyncio.Lock() if self.is_sqlite else nullcontext()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[AsyncSession]:
+        """A session whose changes are committed together at the end, or not at all."""
+        async with self._writer, AsyncSession(self._engine, expire_on_commit=False) as session:
+            yield session
+            await session.commit()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncGenerator[AsyncSession]:
+        """A session for queries; it takes no write lock, and what it changes is rolled back."""
+        async with AsyncSession(self._engine, expire_on_commit=False) as session:
+            await session.connection(execution_options={"reading": True})
+            yield session
+
+    async def ping(self, *, within: float = 2.0) -> None:
+        """Returns if the database answers and takes writes; raises within `within` seconds otherwise."""
+        async with asyncio.timeout(within), AsyncSession(self._engine) as session:
+            if self.is_sqlite:
+                await session.connection(execution_options={"reading": True})
+            await session.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+def async_url(url: str) -> URL:
+    """The URL with the driver that this package uses."""
+    parsed = make_url(url)
+    drivers = {
+        "sqlite": "sqlite+aiosqlite",
+        "postgresql": "postgresql+psycopg",
+        "postgres": "postgresql+psycopg",
+    }
+    backend = parsed.drivername.split("+")[0]
+    if backend not in drivers:
+        raise ValueError(f"the database must be sqlite or postgresql, not {backend}")
+    return parsed.set(drivername=drivers[backend])
+
+
+def is_infrastructure(error: BaseException) -> bool:
+    """Whether the database, not the statement, is to blame: gone, locked, full, failing over.
+
+    Such an error burns no attempt. A constraint that is violated or a value that does not fit is
+    the statement's fault.
+    """
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    kinds = (OperationalError, InterfaceError, PoolTimeoutError, ConnectionError)
+    return isinstance(error, kinds) or "read-only transaction" in str(error)
+
+
+def _configure_sqlite(engine: Engine) -> None:
+    def connected(connection: Any, _: object) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions by itself
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    def begun(connection: Connection) -> None:
+        reading = connection.get_execution_options().get("reading")
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", begun)

@@ -1,0 +1,147 @@
+"""Migrations: each service has its own Alembic revisions; `migrate` is their one way in.
+
+A service's folder `migrations/` holds `env.py`, which only calls `run`, and `versions/`. The first
+revision of a worker calls `create_delivery_tables` beside making its own.
+"""
+
+from importlib.resources import as_file, files
+
+import sqlalchemy as sa
+from alembic import command, context, op
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, event, text
+
+from shared.store.database import BUSY_TIMEOUT_SECONDS, async_url
+from shared.store.tables import UtcDateTime
+
+LOCK = 7_305_511_002_834
+"""The advisory lock of migrations on PostgreSQL; any number that nothing else there locks."""
+
+
+def migrate(url: str, package: str) -> None:
+    """Brings the database to the newest revision of `package`.
+
+    All of it in one transaction, so that it is safe to run from several processes at once, and
+    again. Makes a SQLite file that is not there. Raises what the database raises.
+    """
+    engine = create_engine(_sync_url(url), poolclass=sa.NullPool, connect_args=_connect_args(url))
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _manual_transactions)
+        event.listen(engine, "begin", _begin_immediate)
+    with as_file(files(package) / "migrations") as folder, engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        config = Config()
+        config.set_main_option("script_location", str(folder).replace("%", "%%"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def is_current(url: str, package: str) -> bool:
+    """Whether the database is at the newest revision of `package`."""
+    engine = create_engine(_sync_url(url), poolclass=sa.NullPool, connect_args=_connect_args(url))
+    with as_file(files(package) / "migrations") as folder, engine.connect() as connection:
+        heads = ScriptDirectory(str(folder)).get_heads()
+        return set(MigrationContext.configure(connection).get_current_heads()) == set(heads)
+
+
+def run() -> None:
+    """The whole of a service's `env.py`."""
+    context.configure(connection=context.config.attributes["connection"], transactional_ddl=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def sendable_columns_v1() -> list[sa.Column[object]]:
+    """The columns of `Sendable` as they were first made."""
+    return [
+        sa.Column("id", sa.String(64), primary_key=True),
+        sa.Column("run", sa.Integer, nullable=False),
+        sa.Column("type", sa.String, nullable=False),
+        sa.Column("queue", sa.String, nullable=False),
+        sa.Column("source", sa.String, nullable=False),
+        sa.Column("time", UtcDateTime, nullable=False),
+        sa.Column("correlation_id", sa.String, nullable=False),
+        sa.Column("data", sa.Text, nullable=False),
+        sa.Column("subject", sa.String),
+        sa.Column("causation_id", sa.String),
+        sa.Column("priority", sa.String, nullable=False),
+        sa.Column("not_before", UtcDateTime),
+        sa.Column("expires_at", UtcDateTime),
+        sa.Column("max_attempts", sa.Integer),
+        sa.Column("created_at", UtcDateTime, nullable=False),
+        sa.Column("open", sa.Boolean, nullable=False),
+        sa.Column("sent_epoch", sa.String),
+        sa.Column("claimed_until", UtcDateTime),
+    ]
+
+
+def create_sendable_indexes_v1(table: str) -> None:
+    for name, rows in (("unsent", "open AND sent_epoch IS NULL"), ("open", "open")):
+        where = sa.text(rows)
+        op.create_index(
+            f"ix_{table}_{name}", table, ["queue", "id"], sqlite_where=where, postgresql_where=where
+        )
+
+
+def create_delivery_tables_v1() -> None:
+    """Inbox, attempts and outbox, as a worker's first revision makes them."""
+    op.create_table("outbox", *sendable_columns_v1())
+    create_sendable_indexes_v1("outbox")
+    op.create_table(
+        "inbox",
+        sa.Column("event_id", sa.String, primary_key=True),
+        sa.Column("run", sa.Integer, primary_key=True),
+        sa.Column("type", sa.String, nullable=False),
+        sa.Column("outcome", sa.String, nullable=False),
+        sa.Column("digest", sa.String, nullable=False),
+        sa.Column("worker", sa.String, nullable=False),
+        sa.Column("started_at", UtcDateTime, nullable=False),
+        sa.Column("ended_at", UtcDateTime, nullable=False),
+        sa.Column("reason", sa.String),
+        sa.Column("error", sa.Text),
+        sa.Column("traceback", sa.Text),
+        sa.Column("raw", sa.LargeBinary),
+        sa.Column("correlation_id", sa.String),
+        sa.Column("unreported", sa.Boolean, nullable=False),
+    )
+    op.create_table(
+        "attempt",
+        sa.Column("event_id", sa.String, primary_key=True),
+        sa.Column("run", sa.Integer, primary_key=True),
+        sa.Column("delivery", sa.String, primary_key=True),
+        sa.Column("effort", sa.String, nullable=False),
+        sa.Column("worker", sa.String, nullable=False),
+        sa.Column("started_at", UtcDateTime, nullable=False),
+        sa.Column("ended_at", UtcDateTime),
+        sa.Column("retry_at", UtcDateTime),
+        sa.Column("reason", sa.String),
+        sa.Column("error", sa.Text),
+        sa.Column("traceback", sa.Text),
+        sa.Column("unreported", sa.Boolean, nullable=False, server_default=sa.false()),
+    )
+    for table in ("inbox", "attempt"):
+        where = sa.text("unreported")
+        op.create_index(
+            f"ix_{table}_unreported", table, ["ended_at"], sqlite_where=where, postgresql_where=where
+        )
+
+
+def _sync_url(url: str) -> sa.URL:
+    target = async_url(url)
+    return target.set(drivername=target.drivername.replace("+aiosqlite", ""))
+
+
+def _connect_args(url: str) -> dict[str, int]:
+    sqlite = async_url(url).get_backend_name() == "sqlite"
+    return {"timeout": BUSY_TIMEOUT_SECONDS} if sqlite else {"connect_timeout": 5}
+
+
+def _manual_transactions(connection: object, _: object) -> None:
+    connection.isolation_level = None  # type: ignore[attr-defined]  # sqlite3's, behind SQLAlchemy's object
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,187 @@
+"""The one relay, for the gateway's journal and for the outbox of every worker.
+
+Rows of a commit are sent at once (`send_soon`); a sweep sends what a crash or an outage left, what
+has become due, and, after Redis was wiped or restarted, every open row again. It only ever repeats
+a send: inboxes absorb that.
+"""
+
+import asyncio
+import logging
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from redis.exceptions import RedisError
+from sqlalchemy import or_, select, update
+from sqlmodel import col
+
+from shared.events.envelope import Envelope
+from shared.store.database import Database, is_infrastructure
+from shared.store.tables import Sendable
+
+log = logging.getLogger(__name__)
+
+FRESH = timedelta(seconds=2)
+"""How long the fast path has before the sweep takes a row."""
+CLAIM = timedelta(seconds=10)
+BATCH = 200
+PENDING = 10_000
+"""Rows that the fast path holds in memory; what is beyond is left to the sweep."""
+
+
+class Sender(Protocol):
+    """Redis, as a relay sees it."""
+
+    async def send(self, queue: str, envelopes: Sequence[Envelope]) -> str | None:
+        """Adds the events to the queue, all of them, and answers the queue's epoch.
+
+        None: the queue is closed, and nothing was added.
+        """
+        ...
+
+    async def epoch(self, queue: str) -> str | None:
+        """The queue's epoch, None while it is closed."""
+        ...
+
+    async def now(self) -> datetime:
+        """The time of Redis, which is the one that due times are held against."""
+        ...
+
+
+class Relay:
+    """Sends the open rows of one table to their queues."""
+
+    def __init__(
+        self,
+        database: Database,
+        table: type[Sendable],
+        sender: Sender,
+        *,
+        queues: Sequence[str],
+        sweep: float = 1.0,
+    ) -> None:
+        """`sweep` is the mean time between two sweeps, in seconds."""
+        self._database = database
+        self._table = table
+        self._sender = sender
+        self._queues = queues
+        self._interval = sweep
+        self._pending: dict[str, list[Envelope]] = defaultdict(list)
+        self._held = 0
+        self._wake = asyncio.Event()
+        self._swept_in: dict[str, str] = {}  # the epoch for which all of a queue's stale rows were sent
+
+    def send_soon(self, rows: Iterable[Sendable]) -> None:
+        """Takes rows that were just committed; delayed ones wait for the sweep."""
+        for row in rows:
+            if row.not_before is None and self._held < PENDING:
+                self._pending[row.queue].append(row.envelope())
+                self._held += 1
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Sends until it is cancelled. An error of Redis or the database only delays."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._run_fast())
+            group.create_task(self._run_sweeps())
+
+    async def drain(self) -> None:
+        """Sends what the fast path still holds; for a stop in good order."""
+        while self._held:
+            await self._send_pending()
+
+    async def _run_fast(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            await self._send_pending()
+
+    async def _send_pending(self) -> None:
+        pending, self._pending = self._pending, defaultdict(list)
+        self._held = 0
+        for queue, envelopes in pending.items():
+            for start in range(0, len(envelopes), BATCH):
+                try:
+                    await self._send(queue, envelopes[start : start + BATCH])
+                except (RedisError, OSError) as error:
+                    log.warning("relay_send_failed", extra={"queue": queue, "error": repr(error)})
+                    break  # the sweep has the rest
+                except Exception as error:
+                    if not is_infrastructure(error):
+                        raise
+                    log.warning("relay_mark_failed", extra={"queue": queue, "error": repr(error)})
+
+    async def _send(self, queue: str, envelopes: Sequence[Envelope]) -> str | None:
+        epoch = await self._sender.send(queue, envelopes)
+        if epoch is not None:
+            await self._mark(epoch, envelopes)
+        return epoch
+
+    async def _mark(self, epoch: str, envelopes: Sequence[Envelope]) -> None:
+        """Only the run that was read is marked: a row that was redriven meanwhile is due."""
+        runs: dict[int, list[str]] = defaultdict(list)
+        for envelope in envelopes:
+            runs[envelope.run].append(envelope.id)
+        async with self._database.transaction() as session:
+            for run, ids in runs.items():
+                mine = col(self._table.id).in_(ids) & (col(self._table.run) == run)
+                await session.execute(
+                    update(self._table).where(mine).values(sent_epoch=epoch, claimed_until=None)
+                )
+
+    async def _run_sweeps(self) -> None:
+        pause = self._interval
+        while True:
+            await asyncio.sleep(random.uniform(0.5, 1.5) * pause)
+            try:
+                for queue in self._queues:
+                    await self._sweep(queue)
+                pause = self._interval
+            except Exception as error:
+                if not (isinstance(error, RedisError | OSError) or is_infrastructure(error)):
+                    raise
+                log.warning("relay_sweep_failed", extra={"error": repr(error)})
+                pause = min(pause * 2, 5.0)
+
+    async def _sweep(self, queue: str) -> None:
+        """Sends all that is due to this queue. The epoch is read first: rows sent in another are stale."""
+        epoch = await self._sender.epoch(queue)
+        if epoch is None:
+            return
+        now = await self._sender.now()
+        stale = self._swept_in.get(queue) != epoch
+        while rows := await self._claim(queue, now, epoch if stale else None):
+            if await self._send(queue, [row.envelope() for row in rows]) is None:
+                return
+        self._swept_in[queue] = epoch
+
+    async def _claim(self, queue: str, now: datetime, epoch: str | None) -> Sequence[Sendable]:
+        """Some due rows, claimed against other sweeps. With an epoch, also those sent in another one."""
+        table = self._table
+        due = (
+            col(table.open)
+            & (col(table.queue) == queue)
+            & (col(table.created_at) < now - FRESH)
+            & or_(col(table.not_before).is_(None), col(table.not_before) <= now)
+            & or_(col(table.claimed_until).is_(None), col(table.claimed_until) < now)
+        )
+        unsent = col(table.sent_epoch).is_(None)
+        due &= unsent if epoch is None else or_(unsent, col(table.sent_epoch) != epoch)
+        some = (
+            select(col(table.id))
+            .where(due)
+            .order_by(col(table.id))
+            .limit(BATCH)
+            .with_for_update(skip_locked=True)
+        )
+        async with self._database.transaction() as session:
+            claimed = await session.execute(
+                update(table)
+                .where(col(table.id).in_(some))
+                .values(claimed_until=now + CLAIM)
+                .returning(table),
+                execution_options={"synchronize_session": False},
+            )
+            return sorted(claimed.scalars(), key=lambda row: row.id)

@@ -1,0 +1,71 @@
+"""What a handler works with: one run of one event, in one transaction."""
+
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Annotated
+
+from faststream import Depends
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.events import Envelope, Event, Priority, new_id
+from shared.store.tables import Outbox, sendable_columns
+
+
+class Unit:
+    """The transaction of one run. The runtime commits it; a handler never does."""
+
+    def __init__(self, session: AsyncSession, envelope: Envelope, source: str) -> None:
+        self.session = session
+        self.envelope = envelope
+        """The event that is being handled."""
+        self.caused: list[Outbox] = []
+        self._source = source
+
+    def publish(
+        self,
+        event: Event,
+        *,
+        subject: str | None = None,
+        priority: Priority = Priority.NORMAL,
+        id: str | None = None,  # noqa: A002 the envelope's word
+    ) -> None:
+        """Lets an event be caused by this one: it leaves if, and only if, the transaction commits."""
+        caused = Envelope(
+            id=id or new_id(),
+            type=event.type,
+            source=self._source,
+            time=datetime.now(UTC),
+            correlation_id=self.envelope.correlation_id,
+            data=event.to_json(),
+            subject=subject or event.subject(),
+            causation_id=self.envelope.id,
+            priority=priority,
+        )
+        row = Outbox(**sendable_columns(caused, event.queue))
+        self.caused.append(row)
+
+
+_current: ContextVar[Unit] = ContextVar("current_unit")
+
+
+def current_unit() -> Unit:
+    """The unit of the delivery that this task handles. Raises `LookupError` outside of a handler."""
+    return _current.get()
+
+
+class working:  # noqa: N801 reads as a word in `with working(unit):`
+    """Makes a unit the current one, for the runtime and for tests of handlers."""
+
+    def __init__(self, unit: Unit) -> None:
+        self._unit = unit
+
+    def __enter__(self) -> Unit:
+        self._token = _current.set(self._unit)
+        return self._unit
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)
+
+
+CurrentUnit = Annotated[Unit, Depends(current_unit)]
+"""A parameter of a handler, or of what a handler depends on."""

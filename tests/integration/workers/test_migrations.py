@@ -1,0 +1,37 @@
+"""What a worker's migrations make is what its code reads and writes."""
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlmodel import SQLModel
+
+from inventory_worker.adapters.inventory import MovementRow, ReservationRow, StockRow
+from order_worker.adapters.orders import OrderRow
+from shared.store.database import async_url
+from shared.store.migrate import migrate
+from shared.store.tables import Attempt, Inbox, Outbox
+
+DELIVERY: tuple[type[SQLModel], ...] = (Inbox, Attempt, Outbox)
+TABLES: dict[str, tuple[type[SQLModel], ...]] = {
+    "order_worker": (*DELIVERY, OrderRow),
+    "inventory_worker": (*DELIVERY, StockRow, ReservationRow, MovementRow),
+}
+
+
+@pytest.mark.parametrize("package", TABLES)
+def test_the_migrations_make_exactly_the_tables_of_the_code(package: str, database_url: str) -> None:
+    migrate(database_url, package)
+    migrate(database_url, package)
+    declared = sa.MetaData()
+    for table in TABLES[package]:
+        SQLModel.metadata.tables[str(table.__tablename__)].to_metadata(declared)
+    url = async_url(database_url)
+
+    engine = sa.create_engine(url.set(drivername=url.drivername.replace("+aiosqlite", "")))
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        difference = compare_metadata(context, declared)
+    engine.dispose()
+
+    assert difference == []
