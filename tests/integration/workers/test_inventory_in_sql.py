@@ -84,7 +84,9 @@ async def test_what_becomes_of_a_reservation_is_found_again(database: Database) 
         assert await inventory.add_or_lock(RESERVED) == released
 
 
-@pytest.mark.parametrize("broken", ["reserved = 11", "reserved = -1", "on_hand = -1", "low_stock_threshold = -1"])
+@pytest.mark.parametrize(
+    "broken", ["reserved = 11", "reserved = -1", "on_hand = -1", "low_stock_threshold = -1"]
+)
 async def test_the_database_refuses_impossible_stock(database: Database, broken: str) -> None:
     await set_stock(database, of("mug", 10))
 

@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlmodel import SQLModel
+from sqlalchemy import inspect
 
 from inventory_worker.adapters.inventory import MovementRow, ReservationRow, StockRow
 from order_worker.adapters.orders import OrderRow
@@ -12,8 +12,8 @@ from shared.store.database import async_url
 from shared.store.migrate import migrate
 from shared.store.tables import Attempt, Inbox, Outbox
 
-DELIVERY: tuple[type[SQLModel], ...] = (Inbox, Attempt, Outbox)
-TABLES: dict[str, tuple[type[SQLModel], ...]] = {
+DELIVERY = (Inbox, Attempt, Outbox)
+TABLES = {
     "order_worker": (*DELIVERY, OrderRow),
     "inventory_worker": (*DELIVERY, StockRow, ReservationRow, MovementRow),
 }
@@ -25,7 +25,9 @@ def test_the_migrations_make_exactly_the_tables_of_the_code(package: str, databa
     migrate(database_url, package)
     declared = sa.MetaData()
     for table in TABLES[package]:
-        SQLModel.metadata.tables[str(table.__tablename__)].to_metadata(declared)
+        of_the_code = inspect(table).local_table
+        assert isinstance(of_the_code, sa.Table)
+        of_the_code.to_metadata(declared)
     url = async_url(database_url)
 
     engine = sa.create_engine(url.set(drivername=url.drivername.replace("+aiosqlite", "")))

@@ -19,7 +19,7 @@ def parse_duration(text: str) -> timedelta:
     Raises:
         ValueError: it is none of these.
     """
-    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|d|)", text)
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h|d|)", text)
     if match is None:
         raise ValueError("a duration is a number and ms, s, m, h or d, like 30s")
     return float(match[1]) * _UNITS[match[2]]

@@ -14,7 +14,15 @@ from local_start.settings import Settings
 from local_start.valkey import find_server, server_command
 
 _HOST = "127.0.0.1"
-_OURS = ("REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD", "QUEUE_ADMIN_KEY", "QUEUE_SERVICE_KEY")
+_OURS = {
+    "REDIS_HOST",
+    "REDIS_PORT",
+    "REDIS_PASSWORD",
+    "REDIS_PASSWORD_FILE",
+    "REDIS_URL_FILE",
+    "QUEUE_ADMIN_KEY",
+    "QUEUE_SERVICE_KEY",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +65,12 @@ def make_plan(
     *,
     redis_url: str | None,
     gateway_url: str | None = None,
-    log_suffix: str = "",
+    beside: bool = False,
 ) -> Plan:
     """The plan for these services; with an own Valkey where there is no `redis_url`.
 
-    `gateway_url` is where workers without a gateway of their own find one.
+    `gateway_url` is where workers without a gateway of their own find one. Services `beside` those of a
+    running start write to logs of their own, named after their ports.
 
     Raises:
         LocalStartError: no Valkey can be found.
@@ -79,7 +88,7 @@ def make_plan(
         **urls,
     }
     parts = {
-        service: _service_part(service, ports[service.module], shared, data, log_suffix)
+        service: _service_part(service, ports[service.module], shared, data, beside=beside)
         for service in services
     }
     gateways = [part for service, part in parts.items() if not service.worker]
@@ -138,7 +147,7 @@ def _valkey_part(settings: Settings, data: DataDir) -> Part:
 
 
 def _service_part(
-    service: Service, port: int, shared: Mapping[str, str], data: DataDir, log_suffix: str
+    service: Service, port: int, shared: Mapping[str, str], data: DataDir, *, beside: bool
 ) -> Part:
     url = f"http://{_HOST}:{port}"
     python = (sys.executable, "-P", "-m", service.module)  # -P: no module of the working directory
@@ -154,7 +163,7 @@ def _service_part(
         port=port,
         port_variable=service.port_variable,
         ready=service_is_ready(url),
-        log=f"{service.name}{log_suffix}",
+        log=f"{service.name}-{port}" if beside else service.name,
         url=url,
         environment={**shared, **own},
         migrate=(*python, "migrate"),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
-from pydantic import AfterValidator, Field, SecretStr, TypeAdapter, ValidationError, create_model
+from pydantic import AfterValidator, Field, FilePath, SecretStr, TypeAdapter, ValidationError, create_model
 from pydantic.networks import RedisDsn
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -47,8 +47,8 @@ class Settings(Place):
     """Everything else that a start needs, and the services' own numbers, so that a bad one shows here."""
 
     workers_enabled: bool = Field(default=True, validation_alias="QUEUE_WORKERS_ENABLED")
-    concurrency: Annotated[int, Field(ge=1)] = Field(5, validation_alias="QUEUE_CONCURRENCY")
-    lease_seconds: Seconds = Field(6.0, validation_alias="QUEUE_LEASE_SECONDS")
+    concurrency: Annotated[int, Field(ge=1, le=1_000)] = Field(5, validation_alias="QUEUE_CONCURRENCY")
+    lease_seconds: Annotated[Seconds, Field(ge=0.5)] = Field(6.0, validation_alias="QUEUE_LEASE_SECONDS")
     start_seconds: Seconds = Field(60.0, validation_alias="QUEUE_START_SECONDS")
     valkey_port: Port = Field(6380, validation_alias="QUEUE_REDIS_PORT")
     redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] | None = Field(
@@ -57,6 +57,7 @@ class Settings(Place):
     redis_host: str | None = Field(None, validation_alias="REDIS_HOST")
     redis_port: Port = Field(6379, validation_alias="REDIS_PORT")
     redis_password: SecretStr = Field(SecretStr(""), validation_alias="REDIS_PASSWORD")
+    redis_password_file: FilePath | None = Field(None, validation_alias="REDIS_PASSWORD_FILE")
 
     @property
     def external_redis(self) -> str | None:
@@ -65,9 +66,12 @@ class Settings(Place):
             return self.redis_url.get_secret_value()
         if self.redis_host is None:
             return None
-        password = quote(self.redis_password.get_secret_value(), safe="")
+        password = self.redis_password.get_secret_value()
+        if self.redis_password_file is not None:
+            password = self.redis_password_file.read_text().strip()
+        login = f":{quote(password, safe='')}@" if password else ""
         host = f"[{self.redis_host}]" if ":" in self.redis_host else self.redis_host
-        return f"redis://{f':{password}@' if password else ''}{host}:{self.redis_port}/0"
+        return f"redis://{login}{host}:{self.redis_port}/0"
 
 
 class Client(Place):

@@ -69,7 +69,7 @@ def start_workers(services: Sequence[Service], teller: Teller) -> None:
             ports_beside(ports),
             redis_url=settings.external_redis or _redis_of(running),
             gateway_url=running.urls.get("gateway", gateway_url),
-            log_suffix=f"-{os.getpid()}",
+            beside=True,
         )
         record = Record.of_more_workers(data, _new_run(Kind.WORKERS, plan))
         _run(plan, data, record, settings, teller)
@@ -83,7 +83,7 @@ def migrate_all(services: Sequence[Service], teller: Teller) -> None:
     unused = "redis://127.0.0.1"  # a migration asks no Redis
     for part in make_plan(settings, data, services, ports, redis_url=unused).services:
         with teller.waiting(f"migrating {part.name}"):
-            asyncio.run(migrate(part, data))
+            asyncio.run(migrate(part, data.new_log(f"{part.name}-migrate")))
         teller.good(f"{part.name} is migrated")
 
 

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -87,6 +88,7 @@ class Supervisor:
                 async with asyncio.timeout_at(deadline):
                     if self._plan.valkey:
                         says("starting Valkey")
+                        self._data.new_log(self._plan.valkey.log)
                         self._start(self._plan.valkey, client)
                         await self._all_ready(says)
                     says("migrating the databases")
@@ -99,9 +101,12 @@ class Supervisor:
                 raise self._not_ready(f"after {limit:g} s") from None
 
     def _start(self, part: Part, client: httpx.AsyncClient) -> None:
-        log = self._data.new_log(part.log)
         self._children[part.name] = Child(
-            part, log=log, teller=self._teller, client=client, started=self._note_start
+            part,
+            log=self._data.log(part.log),
+            teller=self._teller,
+            client=client,
+            started=self._note_start,
         )
 
     def _note_start(self, name: str, process: ProcessId) -> None:
@@ -112,7 +117,7 @@ class Supervisor:
         try:
             async with asyncio.TaskGroup() as group:
                 for part in self._plan.services:
-                    group.create_task(migrate(part, self._data))
+                    group.create_task(migrate(part, self._data.new_log(part.log)))
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
 
@@ -170,15 +175,14 @@ class Supervisor:
         await asyncio.gather(*(child.stop(grace, hurry) for child in children))
 
 
-async def migrate(part: Part, data: DataDir) -> None:
-    """Brings the part's database to its newest tables; what it says goes to a log of its own.
+async def migrate(part: Part, log: Path) -> None:
+    """Brings the part's database to its newest tables; what it says goes to the log.
 
     Raises:
         LocalStartError: it failed, with the end of its log.
     """
     if part.migrate is None:
         return
-    log = data.new_log(f"{part.log}-migrate")
     process = await spawn(part.migrate, part.environment, log)
     try:
         code = await process.wait()

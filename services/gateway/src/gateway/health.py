@@ -61,7 +61,9 @@ class HealthCheck:
         """Takes no longer than one time limit, and never raises."""
         names = self._services.names
         redis, database, *others = await asyncio.gather(
-            self._limited(_pinged(self._redis)), self._limited(_pinged(self._database)), *map(self._of_service, names)
+            self._limited(_pinged(self._redis)),
+            self._limited(_pinged(self._database)),
+            *map(self._of_service, names),
         )
         services = {"gateway": PartHealth(status=database.status), **dict(zip(names, others, strict=True))}
         troubled = any(part.status in {"degraded", "down"} for part in (redis, *others))

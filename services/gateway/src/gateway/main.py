@@ -17,7 +17,7 @@ from gateway.adapters.workers import TIME_LIMITS, Workers
 from gateway.adapters.writer import JournalWriter
 from gateway.cursors import Cursors
 from gateway.health import HealthCheck
-from gateway.routes import events, internal, publish, workers
+from gateway.routes import events, health, internal, publish, workers
 from gateway.routes.parts import Parts
 from gateway.service import Publishing
 from gateway.settings import Settings

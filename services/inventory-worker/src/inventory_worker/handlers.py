@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from faststream import Depends
+from faststream import Context, Depends
 
 from inventory_worker.adapters.inventory import SqlInventory
 from inventory_worker.service import StockService
@@ -18,6 +18,8 @@ def stock_service(unit: CurrentUnit) -> StockService:
 
 
 Stock = Annotated[StockService, Depends(stock_service)]
+OperatorsEmail = Annotated[str, Context("operators_email")]
+"""A setting, which `main` puts into the context."""
 
 
 @inventory.on(InventoryReserved)
@@ -31,5 +33,5 @@ async def on_inventory_released(event: InventoryReleased, stock: Stock) -> None:
 
 
 @inventory.on(LowStockAlert)
-async def on_low_stock_alert(event: LowStockAlert, stock: Stock) -> None:
-    await stock.alert_operators(event, OPERATORS)
+async def on_low_stock_alert(event: LowStockAlert, stock: Stock, email: OperatorsEmail) -> None:
+    await stock.alert_operators(event, email)

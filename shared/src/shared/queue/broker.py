@@ -23,7 +23,7 @@ from faststream.redis.subscriber.usecases import StreamSubscriber
 from redis.asyncio import Redis
 
 from shared.events import Priority, parse
-from shared.queue.codec import DATA_FIELD
+from shared.queue.codec import DATA_FIELD, EntryFormat
 from shared.queue.connection import connect
 from shared.queue.consumer import Consumer, ConsumerOptions, Observer
 from shared.queue.declaration import Queue
@@ -84,7 +84,11 @@ class QueueBroker(RedisBroker):
         declaration = StreamSub(normal, group=GROUP, consumer=options.name)
         outer = cast("RedisBrokerConfig", self.config)  # a composition of configurations behaves like one
         config = RedisSubscriberConfig(
-            stream_sub=declaration, no_reply=True, _outer_config=outer, _ack_policy=AckPolicy.MANUAL
+            stream_sub=declaration,
+            no_reply=True,
+            _outer_config=outer,
+            _ack_policy=AckPolicy.MANUAL,
+            _message_format=EntryFormat,
         )
         calls: CallsCollection[Any] = CallsCollection()
         specification = StreamSubscriberSpecification(

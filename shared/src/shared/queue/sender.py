@@ -29,7 +29,7 @@ class RedisSender:
         keys = QueueKeys(queue)
         args: list[str | bytes | int] = [self._token()]
         for envelope in envelopes:
-            args += (lane_number(envelope.priority), await encode(envelope))
+            args += (lane_number(envelope.priority), encode(envelope))
         reply = await self._scripts.call("send", (keys.control, *keys.lanes), *args)
         return reply.decode() if reply else None
 

@@ -31,7 +31,7 @@ def main(name: str) -> None:
             self.end_headers()
             self.wfile.write(b'{"status": "ok", "services": {}}')
 
-        def log_message(self, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in the base
             return
 
     port = int(os.environ[f"{name.upper()}_PORT"])

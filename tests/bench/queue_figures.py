@@ -1,0 +1,243 @@
+"""The queue alone: one worker process beside a raw redis-py loop over the same bytes."""
+
+import asyncio
+import statistics
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from redis.asyncio import Redis
+
+from bench.measure import Figure, paired
+from shared.events import Customer, Envelope, OrderCreated, OrderLine, new_id
+from shared.queue import ConsumerOptions, MemoryLedger, Queue, QueueBroker, RedisSender
+from shared.queue.connection import connect
+from shared.queue.keys import GROUP
+from support.redis_server import RedisServer
+
+EVENT_BYTES = 541
+"""The size of the order event, as in the measurements of other queues that this is compared with."""
+HANDLER_SECONDS = 0.005
+
+
+def order_event() -> str:
+    """The JSON of an order of exactly `EVENT_BYTES`."""
+    lines = tuple(OrderLine(sku=f"mug-{n}", quantity=n + 1, unit_price=1990) for n in range(5))
+    total = sum(line.quantity * line.unit_price for line in lines)
+    customer = Customer(id="customer-00042", email="ada.lovelace@example.com", name="A")
+    order = OrderCreated(order_id="order-1", customer=customer, lines=lines, currency="EUR", total=total)
+    missing = EVENT_BYTES - len(order.to_json())
+    named = customer.model_copy(update={"name": "A" * (1 + missing)})
+    text = order.model_copy(update={"customer": named}).to_json()
+    assert len(text) == EVENT_BYTES, len(text)
+    return text
+
+
+def envelopes(count: int) -> list[Envelope]:
+    data = order_event()
+    now = datetime.now(UTC)
+    ids = (new_id() for _ in range(count))
+    return [Envelope(id=i, type="ORDER_CREATED", source="bench", time=now, correlation_id=i, data=data) for i in ids]
+
+
+async def fill(sender: RedisSender, count: int) -> None:
+    events = envelopes(count)
+    for start in range(0, count, 500):
+        await sender.send("orders", events[start : start + 500])
+
+
+async def fill_raw(client: Redis, count: int) -> None:
+    data = order_event()
+    for _ in range(0, count, 500):
+        pipeline = client.pipeline(transaction=False)
+        for _ in range(500):
+            pipeline.xadd("raw", {"data": data})
+        await pipeline.execute()
+
+
+@asynccontextmanager
+async def worker(
+    url: str, handler: Callable[[OrderCreated], Awaitable[None]], concurrency: int
+) -> AsyncGenerator[None]:
+    """A FastStream worker with acknowledgement, retry and lease; what it remembers is in memory."""
+    queue = Queue("orders")
+    queue.on(OrderCreated)(handler)
+    broker = QueueBroker(url, logger=None)
+    broker.serve(queue, ledger=MemoryLedger(), options=ConsumerOptions("bench", concurrency=concurrency))
+    await broker.start()
+    try:
+        yield
+    finally:
+        await broker.stop()
+
+
+async def consume(url: str, count: int, concurrency: int, seconds: float) -> float:
+    """Events a second of our worker."""
+    client = connect(url)
+    await client.flushall()
+    await fill(RedisSender(client, opens=True), count)
+    left, done = count, asyncio.Event()
+
+    async def handle(event: OrderCreated) -> None:  # noqa: ARG001 the handler does nothing with it
+        nonlocal left
+        if seconds:
+            await asyncio.sleep(seconds)
+        left -= 1
+        if not left:
+            done.set()
+
+    began = time.perf_counter()
+    async with worker(url, handle, concurrency):
+        await done.wait()
+        took = time.perf_counter() - began
+    await client.aclose()
+    return count / took
+
+
+async def consume_raw(url: str, count: int) -> float:
+    """Events a second of XREADGROUP and XACK in one pipeline, COUNT 500, nothing done with them."""
+    client = connect(url)
+    await client.flushall()
+    await fill_raw(client, count)
+    await client.xgroup_create("raw", GROUP, id="0")
+    done, ids = 0, []
+    began = time.perf_counter()
+    while done < count:
+        pipeline = client.pipeline(transaction=False)
+        if ids:
+            pipeline.xack("raw", GROUP, *ids)
+        pipeline.xreadgroup(GROUP, "me", {"raw": ">"}, count=500)
+        reply = (await pipeline.execute())[-1]
+        ids = [entry_id for _, entries in reply for entry_id, _ in entries]
+        done += len(ids)
+    took = time.perf_counter() - began
+    await client.aclose()
+    return count / took
+
+
+async def latency(url: str, rate: int, seconds: float) -> list[float]:
+    """Milliseconds from before the publish to the start of the handler."""
+    client = connect(url)
+    await client.flushall()
+    sender = RedisSender(client, opens=True)
+    await sender.epoch("orders")
+    began: dict[str, float] = {}
+    took: list[float] = []
+
+    async def handle(event: OrderCreated) -> None:
+        took.append((time.perf_counter() - began[event.order_id]) * 1000)
+
+    template = OrderCreated.model_validate_json(order_event())
+    async with worker(url, handle, 50):
+        await asyncio.sleep(0.3)
+        async for n in paced(rate, seconds):
+            order = template.model_copy(update={"order_id": f"o-{n}"})
+            event = envelopes(1)[0]
+            envelope = Envelope(event.id, event.type, event.source, event.time, event.id, order.to_json())
+            began[order.order_id] = time.perf_counter()
+            await sender.send("orders", [envelope])
+        await asyncio.sleep(0.3)
+    await client.aclose()
+    return took
+
+
+async def latency_raw(url: str, rate: int, seconds: float) -> list[float]:
+    """The same with XADD and a blocking XREADGROUP."""
+    client, reader = connect(url), connect(url)
+    await client.flushall()
+    await client.xgroup_create("raw", GROUP, id="0", mkstream=True)
+    data = order_event()
+    took: list[float] = []
+
+    async def read() -> None:
+        while True:
+            reply = await reader.xreadgroup(GROUP, "me", {"raw": ">"}, count=500, block=1000)
+            now = time.perf_counter()
+            for _, entries in reply:
+                took.extend((now - float(fields[b"at"])) * 1000 for _, fields in entries)
+                await reader.xack("raw", GROUP, *(entry_id for entry_id, _ in entries))
+
+    task = asyncio.create_task(read())
+    await asyncio.sleep(0.3)
+    async for _ in paced(rate, seconds):
+        await client.xadd("raw", {"data": data, "at": str(time.perf_counter())})
+    await asyncio.sleep(0.3)
+    task.cancel()
+    await asyncio.wait([task])
+    await client.aclose()
+    await reader.aclose()
+    return took
+
+
+async def paced(rate: int, seconds: float) -> AsyncGenerator[int]:
+    """Numbers at an even rate."""
+    began = time.perf_counter()
+    for n in range(int(rate * seconds)):
+        ahead = began + n / rate - time.perf_counter()
+        if ahead > 0:
+            await asyncio.sleep(ahead)
+        yield n
+
+
+async def memory(url: str, count: int) -> tuple[float, float]:
+    """Bytes of Redis a waiting event: ours, and a raw XADD of the same data."""
+    client = connect(url)
+
+    async def used() -> int:
+        return (await client.info("memory"))["used_memory"]
+
+    await client.flushall()
+    empty = await used()
+    await fill(RedisSender(client, opens=True), count)
+    ours = (await used() - empty) / count
+    await client.flushall()
+    empty = await used()
+    await fill_raw(client, count)
+    raw = (await used() - empty) / count
+    await client.aclose()
+    return ours, raw
+
+
+def quantile(values: list[float], share: float) -> float:
+    return sorted(values)[int(len(values) * share)]
+
+
+async def queue_figures(server: RedisServer) -> list[Figure]:
+    url = server.url
+    figures: list[Figure] = []
+
+    ours, raw, ratio = await paired(lambda: consume(url, 20_000, 50, 0), lambda: consume_raw(url, 50_000))
+    figures.append(
+        Figure("no-op handler, full path", statistics.median(ours), "events/s", statistics.median(raw), "raw",
+               ratio, ">= 0.09 of raw", ratio >= 0.09, ours)
+    )  # fmt: skip
+
+    ideal = 50 / HANDLER_SECONDS
+    busy = [await consume(url, 20_000, 50, HANDLER_SECONDS) for _ in range(5)]
+    share = statistics.median(busy) / ideal
+    figures.append(
+        Figure("5 ms handler, 50 at once", statistics.median(busy), "events/s", ideal, "ideal", share,
+               ">= 0.85 of ideal", share >= 0.85, busy)
+    )  # fmt: skip
+
+    for name, at, limit in (("p50", 0.5, 2.5), ("p99", 0.99, 2.0)):
+
+        async def ours_at(at: float = at) -> float:
+            return quantile(await latency(url, 1000, 3), at)
+
+        async def raw_at(at: float = at) -> float:
+            return quantile(await latency_raw(url, 1000, 3), at)
+
+        ours, raw, ratio = await paired(ours_at, raw_at)
+        figures.append(
+            Figure(f"publish to start at 1,000/s, {name}", statistics.median(ours), "ms", statistics.median(raw),
+                   "raw", ratio, f"<= {limit} x raw", ratio <= limit, ours)
+        )  # fmt: skip
+
+    mine, plain = await memory(url, 20_000)
+    figures.append(
+        Figure("Redis memory a waiting event", mine, "bytes", plain, "raw", mine / plain, "<= 1.3 x raw",
+               mine / plain <= 1.3, [mine])
+    )  # fmt: skip
+    return figures
