@@ -79,10 +79,12 @@ check-docs:
 # --- tests
 
 PYTEST := $(PYTHON) -m pytest --quiet
+# The whole system takes the whole machine, so its tests have it to themselves.
+BESIDE_EACH_OTHER := $(wildcard $(addprefix tests/,unit wiring contract integration))
 
 .PHONY: test reliability bench
 test: $(ENVIRONMENT)  ## every test but the proofs of reliability; starts what it needs
-	@$(PYTEST) --numprocesses logical --maxprocesses 4 --dist loadfile tests/unit tests/wiring tests/contract tests/integration
+	@$(PYTEST) --numprocesses logical --maxprocesses 4 --dist loadfile $(BESIDE_EACH_OTHER)
 	@$(PYTEST) tests/system
 
 reliability: $(ENVIRONMENT)  ## the proofs of what the system promises; SIZE=full for the long ones

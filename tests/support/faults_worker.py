@@ -112,7 +112,9 @@ def main() -> None:
     if sys.argv[1:] == ["migrate"]:
         url = async_url(settings.database_url)
         engine = create_engine(url.set(drivername=url.drivername.replace("+aiosqlite", "")))
-        tables = [SQLModel.metadata.tables[kind.__name__.lower()] for kind in (Inbox, Attempt, Outbox, Effect)]
+        tables = [
+            SQLModel.metadata.tables[kind.__name__.lower()] for kind in (Inbox, Attempt, Outbox, Effect)
+        ]
         SQLModel.metadata.create_all(engine, tables=tables)
         engine.dispose()
         return

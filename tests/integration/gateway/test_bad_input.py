@@ -54,7 +54,7 @@ INVALID = {
     "an empty object": b"{}",
     "deep nesting": _nested(100),
     "very deep nesting": _nested(100_000),
-    "100,000 keys": _with_data("{" + ",".join(f'"{n}":1' for n in range(20_000)) + "}"),
+    "20,000 keys": _with_data("{" + ",".join(f'"{n}":1' for n in range(20_000)) + "}"),
     "duplicate keys": b'{"type":"ORDER_CREATED","type":"ORDER_CREATED","data":{}}',
     "duplicate keys inside": _with_data('{"order_id":"1","order_id":"2"}'),
     "NaN": _with_data('{"order_id":NaN}'),

@@ -2,8 +2,8 @@ import asyncio
 import json
 from datetime import timedelta
 
-from integration.gateway.house import House, open_house, order_created
 from gateway.adapters.purge import KeyPurge
+from integration.gateway.house import House, open_house, order_created
 from shared.store.tables import utc_now
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from local_start.errors import BadSettingError
 from local_start.services import Service
-from local_start.settings import Client, Settings, read, read_ports
+from local_start.settings import Settings, read, read_ports
 
 
 @pytest.fixture(autouse=True)
@@ -108,11 +108,3 @@ def test_a_bad_port_of_a_service_is_one_line_with_its_name(monkeypatch: pytest.M
         BadSettingError, match=r"^LATE_WORKER_PORT should be a valid integer \(it is 'high'\)$"
     ):
         read_ports([Service("late_worker", 8102)])
-
-
-def test_the_command_line_finds_the_gateway_by_its_port_or_its_url(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GATEWAY_PORT", "9000")
-    by_port = read(Client).address
-    monkeypatch.setenv("GATEWAY_URL", "https://queue.example")
-
-    assert (by_port, read(Client).address) == ("http://127.0.0.1:9000", "https://queue.example")

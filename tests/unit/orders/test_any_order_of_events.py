@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.orders import FakeOrders
@@ -64,6 +64,7 @@ async def tell(facts: list[str]) -> tuple[FakeOrders, FakeOutbox]:
     return orders, outbox
 
 
+@settings(max_examples=500)
 @given(st.sampled_from(STORIES).flatmap(lambda story: st.tuples(told_somehow(story[0]), st.just(story[1]))))
 def test_every_telling_of_a_story_ends_in_the_same_order(telling: tuple[list[str], Order]) -> None:
     facts, end = telling
@@ -80,6 +81,7 @@ def test_every_telling_of_a_story_ends_in_the_same_order(telling: tuple[list[str
     assert types == expected
 
 
+@settings(max_examples=500)
 @given(told_somehow(tuple(FACTS)))
 def test_even_contradicting_events_never_take_a_state_back_nor_notify_twice(facts: list[str]) -> None:
     orders, outbox = asyncio.run(tell(facts))

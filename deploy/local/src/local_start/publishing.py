@@ -2,12 +2,14 @@
 
 import asyncio
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from local_start.datadir import DataDir
 from local_start.errors import BadInputError, LocalStartError
+from local_start.record import gateway_address
 from local_start.settings import Client, read
 from shared.client import (
     EventPublisher,
@@ -15,8 +17,11 @@ from shared.client import (
     Published,
     PublishOptions,
     PublishRefusedError,
+    RetryPolicy,
 )
 from shared.events import EVENT_TYPES, Event, UnknownTypeError, parse
+
+_DEADLINE = timedelta(seconds=10)  # somebody waits at a terminal
 
 
 class NotSettledError(LocalStartError):
@@ -35,14 +40,15 @@ def publish(type_name: str, data: str, options: PublishOptions) -> Published:
     """
     event = _event(type_name, data)
     client = read(Client)
-    key = _key(client)
+    data_dir = DataDir(client.data_dir)
+    address, key = gateway_address(data_dir, client), _key(client, data_dir)
     try:
-        return asyncio.run(_send(client.address, key, event, options))
+        return asyncio.run(_send(address, key, event, options))
     except PublishRefusedError as error:
         raise LocalStartError(f"refused: {error}") from None
     except GatewayUnavailableError as error:
         again = f"publish it again with --id {error.id}"
-        raise NotSettledError(f"{client.address} gave no answer ({error}); it is safe to {again}") from None
+        raise NotSettledError(f"{address} gave no answer ({error}); it is safe to {again}") from None
 
 
 def read_data(given: str) -> str:
@@ -75,18 +81,16 @@ def _event(type_name: str, data: str) -> Event:
         raise BadInputError(f"--data {f'{where}: ' if where else ''}{first['msg']}{more}") from None
 
 
-def _key(client: Client) -> str:
+def _key(client: Client, data: DataDir) -> str:
     if client.api_key is not None:
         return client.api_key.get_secret_value()
-    path = DataDir(client.data_dir).api_key
     try:
-        return path.read_text().strip()
+        return data.api_key.read_text().strip()
     except OSError:
-        raise LocalStartError(
-            f"no API key: set QUEUE_API_KEY, or start the system ({path} is missing)"
-        ) from None
+        where = f"set QUEUE_API_KEY, or start the system ({data.api_key} is missing)"
+        raise LocalStartError(f"no API key: {where}") from None
 
 
 async def _send(address: str, key: str, event: Event, options: PublishOptions) -> Published:
-    async with EventPublisher(address, key) as publisher:
+    async with EventPublisher(address, key, retry=RetryPolicy(deadline=_DEADLINE)) as publisher:
         return await publisher.publish(event, **options)

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from local_start.datadir import DataDir
 from local_start.identity import ProcessId
+from local_start.settings import Client
 
 
 class Kind(StrEnum):
@@ -82,6 +83,16 @@ class Record:
 
 def read_system(data: DataDir) -> Run | None:
     return read_run(data.run / "start.json")
+
+
+def gateway_address(data: DataDir, client: Client) -> str:
+    """Where the gateway is: as the user says, else that of the system that runs here, else by its port."""
+    if client.gateway_url is not None:
+        return client.gateway_url
+    run = read_system(data)
+    if run is not None and run.supervisor.is_alive() and "gateway" in run.urls:
+        return run.urls["gateway"]
+    return f"http://127.0.0.1:{client.gateway_port}"
 
 
 def all_runs(data: DataDir) -> Iterable[tuple[Path, Run]]:

@@ -75,17 +75,13 @@ class Settings(Place):
 
 
 class Client(Place):
-    """Where the command line finds the gateway, and by which key."""
+    """Where a user says that the gateway is, and the key for it."""
 
     gateway_url: Annotated[str, Field(pattern="^https?://")] | None = Field(
         None, validation_alias="GATEWAY_URL"
     )
     gateway_port: Port = Field(8000, validation_alias="GATEWAY_PORT")
     api_key: SecretStr | None = Field(None, validation_alias="QUEUE_API_KEY")
-
-    @property
-    def address(self) -> str:
-        return self.gateway_url or f"http://127.0.0.1:{self.gateway_port}"
 
 
 Kind = TypeVar("Kind", bound=BaseSettings)

@@ -12,7 +12,7 @@ from local_start.errors import LocalStartError
 from local_start.identity import ProcessId
 from local_start.plan import Plan, make_plan, ports_beside, refuse_taken_ports
 from local_start.probes import probing_client, service_is_ready
-from local_start.record import Kind, Phase, Record, Run, read_system
+from local_start.record import Kind, Phase, Record, Run, gateway_address, read_system
 from local_start.services import Service
 from local_start.settings import Client, Settings, read, read_ports
 from local_start.stopping import clear_away_leftovers
@@ -54,7 +54,7 @@ def start_workers(services: Sequence[Service], teller: Teller) -> None:
     workers = [service for service in services if service.worker]
     data = DataDir(settings.data_dir)
     data.prepare()
-    gateway_url = read(Client).address
+    gateway_url = gateway_address(data, read(Client))
     with data.only_one() as alone:
         if alone:
             redis_url = settings.external_redis
@@ -68,7 +68,7 @@ def start_workers(services: Sequence[Service], teller: Teller) -> None:
             workers,
             ports_beside(ports),
             redis_url=settings.external_redis or _redis_of(running),
-            gateway_url=running.urls.get("gateway", gateway_url),
+            gateway_url=gateway_url,
             beside=True,
         )
         record = Record.of_more_workers(data, _new_run(Kind.WORKERS, plan))

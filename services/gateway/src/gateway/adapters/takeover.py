@@ -163,4 +163,5 @@ def _distinct(tries: Iterable[Columns]) -> list[Columns]:
 
 
 def _dead_letter(report: OutcomeReport) -> Columns:
-    return report.model_dump(exclude={"outcome", "worker", "started_at", "correlation_id"})
+    kept = report.model_dump(exclude={"outcome", "worker", "started_at", "correlation_id"})
+    return kept | {"raw": report.raw}  # the dump would have it in base64

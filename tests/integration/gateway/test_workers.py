@@ -1,0 +1,132 @@
+"""What the workers answer, through the gateway."""
+
+import dataclasses
+from collections.abc import Callable
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from gateway.adapters.workers import Workers
+from integration.gateway.house import SERVICE_KEY, House
+
+ADDRESSES = {"order-worker": "http://orders", "inventory-worker": "http://inventory"}
+
+
+def _stand_in(house: House, answer: Callable[[httpx.Request], httpx.Response]) -> None:
+    """Lets this function be all of the workers."""
+    client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    state = house.gateway.app.state
+    state.parts = dataclasses.replace(state.parts, workers=Workers(client, ADDRESSES, SecretStr(SERVICE_KEY)))
+
+
+async def test_a_worker_is_asked_with_the_services_key_and_its_answer_passed_on(house: House) -> None:
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200, json={"order_id": "1042", "status": "paid"}, headers={"Set-Cookie": "a=b"})
+
+    _stand_in(house, answer)
+
+    reply = await house.client.get("/v1/orders/1042")
+
+    assert (reply.status_code, reply.json()) == (200, {"order_id": "1042", "status": "paid"})
+    assert "set-cookie" not in reply.headers
+    assert str(asked[0].url) == "http://orders/v1/orders/1042"
+    assert asked[0].headers["authorization"] == f"Bearer {SERVICE_KEY}"
+
+
+async def test_stock_is_set_through_the_gateway(house: House) -> None:
+    _stand_in(house, lambda request: httpx.Response(200, content=request.content))
+
+    reply = await house.client.put("/v1/inventory/MUG", json={"on_hand": 5, "low_stock_threshold": 1})
+
+    assert (reply.status_code, reply.json()) == (200, {"on_hand": 5, "low_stock_threshold": 1})
+
+
+@pytest.mark.parametrize("status", [404, 409, 422])
+async def test_a_workers_refusal_is_passed_on(house: House, status: int) -> None:
+    _stand_in(
+        house,
+        lambda _: httpx.Response(
+            status, json={"title": "its own words"}, headers={"Content-Type": "application/problem+json"}
+        ),
+    )
+
+    reply = await house.client.put("/v1/inventory/MUG", json={})
+
+    assert (reply.status_code, reply.json()) == (status, {"title": "its own words"})
+    assert reply.headers["content-type"] == "application/problem+json"
+
+
+def _refuse(_: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectError("nobody listens")
+
+
+def _stall(_: httpx.Request) -> httpx.Response:
+    raise httpx.ReadTimeout("no answer")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        _refuse,
+        _stall,
+        lambda _: httpx.Response(500),
+        lambda _: httpx.Response(503),
+        lambda _: httpx.Response(401),
+        lambda _: httpx.Response(302, headers={"Location": "http://evil.example"}),
+    ],
+)
+async def test_a_worker_that_cannot_be_asked_is_503_with_retry_after(
+    house: House, answer: Callable[[httpx.Request], httpx.Response]
+) -> None:
+    _stand_in(house, answer)
+
+    reply = await house.client.get("/v1/orders/1042")
+
+    assert (reply.status_code, reply.json()["type"]) == (503, "urn:shop-queue:problem:unavailable")
+    assert int(reply.headers["retry-after"]) > 0
+
+
+async def test_a_worker_that_does_not_run_is_503(house: House) -> None:
+    reply = await house.client.get("/v1/orders/1042")
+
+    assert (reply.status_code, "retry-after" in reply.headers) == (503, True)
+
+
+@pytest.mark.parametrize("path", ["/v1/orders/..", "/v1/orders/a%2Fb", "/v1/orders/%3Fx", "/v1/orders/a%00"])
+async def test_a_path_leads_nowhere_else(house: House, path: str) -> None:
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200)
+
+    _stand_in(house, answer)
+
+    reply = await house.client.get(path)
+
+    assert reply.status_code in {404, 422}
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [(b"", 400), (b"{", 400), (b'{"a":NaN}', 422), (b'{"a":1,"a":2}', 422), (b" " * 300_000, 413)],
+)
+async def test_a_bad_body_does_not_reach_a_worker(house: House, body: bytes, status: int) -> None:
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200)
+
+    _stand_in(house, answer)
+
+    reply = await house.client.put(
+        "/v1/inventory/MUG", content=body, headers={"Content-Type": "application/json"}
+    )
+
+    assert (reply.status_code, asked) == (status, [])
