@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from support.checker import Checker
-from support.faults_client import order
 from support.faults_load import Load
 from support.system import Shape, System
 
@@ -38,14 +37,14 @@ def wipe(system: System) -> None:
 
 def restart_empty(system: System) -> None:
     system.redis.kill9()
-    _remove_aof(system.redis.directory)
+    _remove_aof(system.redis_directory)
     system.redis.start()
 
 
 def cut_the_tail(system: System) -> None:
     """The last writes never reached the disk; how many is anybody's guess, so it is a third of the file."""
     system.redis.kill9()
-    for file in (system.redis.directory / "appendonlydir").glob("*.incr.aof"):
+    for file in (system.redis_directory / "appendonlydir").glob("*.incr.aof"):
         with file.open("r+b") as aof:
             aof.truncate(file.stat().st_size * 2 // 3)
     system.redis.start()
@@ -62,9 +61,9 @@ def test_nothing_is_lost_or_done_twice(
     fault: Callable[[System], None], system: System, load: Load, sized: Callable[[int, int], int]
 ) -> None:
     for _ in range(sized(2, 10)):
-        load.go_on(until=load.accepted + 60)
+        load.go_on(until_accepted=load.accepted + 60)
         fault(system)
-    load.go_on(until=load.accepted + 30)
+    load.go_on(until_accepted=load.accepted + 30)
 
     load.finish()
     checker = Checker(system)

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from redis.exceptions import RedisError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from shared.queue.keys import GROUP, QueueKeys
 from shared.store.database import async_url
@@ -29,6 +30,10 @@ class Judgement:
     """All that the journal holds."""
     lost_tries: int = 0
     """Tries that ended with their worker."""
+
+    @property
+    def wrong(self) -> bool:
+        return bool(self.lost or self.double or self.unexpected)
 
     def __str__(self) -> str:
         parts = [
@@ -62,7 +67,7 @@ class Checker:
         """What is under way in the queues that somebody works off."""
         try:
             return [line for look in self._looks() for line in look()]
-        except (sa.exc.OperationalError, sa.exc.InterfaceError, RedisError, OSError) as error:
+        except (OperationalError, InterfaceError, RedisError, OSError) as error:
             return [f"{type(error).__name__}: {error}"[:200]]
 
     def judge(

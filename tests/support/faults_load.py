@@ -12,6 +12,7 @@ from support.waiting import until
 
 SKUS = ("mug", "pot", "cup")
 PLENTY = 100_000
+OUT_OF_ORDER = 0.05
 
 
 class Load:
@@ -85,30 +86,35 @@ class Load:
         try:
             while not self._done.is_set():
                 self._allowed.wait()
-                for event in self._story():
-                    self._client.publish(event, id=_id_of(event))
-                    for _ in range(self._random.choice((0, 0, 0, 1, 2, 3))):
-                        self._client.publish(event, id=_id_of(event))
+                for event_id, event in self._story():
+                    for _ in range(1 + self._random.choice((0, 0, 0, 1, 2, 3))):
+                        self._client.publish(event, id=event_id)
                 self._done.wait(self._pause)
         except BaseException as error:  # noqa: BLE001 the test's thread raises it
             self._errors.append(error)
 
-    def _story(self) -> list[Event]:
+    def _story(self) -> list[tuple[str, Event]]:
+        """Events with their ids, in the order in which they are published."""
         with self._turn:
             self._stories += 1
-            number, chance = self._stories, self._random.random()
+            number, in_order = self._stories, self._random.random() >= OUT_OF_ORDER
         order_id = f"order-{number}"
         placed = order(order_id, **{SKUS[number % len(SKUS)]: 1 + number % 3})
-        payment = OrderPaid(order_id=order_id, payment_id=f"p-{number}", amount=placed.total, currency="EUR")
-        parcel = OrderShipped(order_id=order_id, carrier="DHL", tracking_number=f"t-{number}")
-        mail = [told("cause 2")] if ODD_WORKER in self._system.databases and number % 5 == 0 else []
+        followed: list[Event] = []
         match number % 10:
             case 0:
-                events: list[Event] = [order(order_id, nothing=1), *mail]
+                placed = order(order_id, nobody_has_it=1)
             case 1 | 2:
-                events = [placed, OrderCancelled(order_id=order_id, reason="changed_mind"), *mail]
+                followed = [OrderCancelled(order_id=order_id, reason="changed_mind")]
             case 3 | 4:
-                events = [placed, payment, parcel, *mail]
+                payment = f"payment-{number}"
+                followed = [
+                    OrderPaid(order_id=order_id, payment_id=payment, amount=placed.total, currency="EUR"),
+                    OrderShipped(order_id=order_id, carrier="DHL", tracking_number=payment),
+                ]
             case _:
-                events = [placed, *mail]
-        return events[1:] + events[:1] if chance < _OUT_OF_ORDER else events
+                pass
+        if ODD_WORKER in self._system.databases and number % 5 == 0:
+            followed.append(told("cause 2"))
+        events = [placed, *followed] if in_order else [*followed, placed]
+        return [(f"{event.type}.{number}", event) for event in events]

@@ -35,6 +35,7 @@ class PostgresServer:
             "max_connections": "200",
             "fsync": "on" if fsync else "off",
             "max_wal_size": "128MB",
+            "dynamic_shared_memory_type": "mmap",  # in the directory, so that it goes with it
             "full_page_writes": "on" if fsync else "off",
         }
         self._process: Process | None = None

@@ -175,6 +175,7 @@ class Link:
         self._open.set()
         self._server: asyncio.Server | None = None
         self._flows: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
 
     @property
     def url(self) -> str:
@@ -198,9 +199,14 @@ class Link:
             flow.cancel()
         if self._flows:
             await asyncio.wait(self._flows)
+        for writer in self._writers:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        self._writers += (writer, there_writer)
         for source, sink in ((reader, there_writer), (there_reader, writer)):
             flow = asyncio.create_task(self._flow(source, sink))
             self._flows.add(flow)

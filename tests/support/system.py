@@ -189,9 +189,9 @@ class System:
         self.shape = shape or Shape()
         self.postgres = postgres
         self._kinds = sorted({kind for kind, _ in self.shape.replicas()})
-        valkey = directory / "valkey"
-        valkey.mkdir()
-        self.redis = RedisServer(valkey, aof=True)
+        self.redis_directory = directory / "valkey"
+        self.redis_directory.mkdir()
+        self.redis = RedisServer(self.redis_directory, aof=True)
         self.starts_file = directory / "starts"
         self.databases = {kind: self._database(kind) for kind in self._kinds}
         self.ports = {name: free_port() for _, name in self.shape.replicas()}

@@ -80,7 +80,7 @@ INVALID = {
 }
 
 INVALID_DATA = {
-    "an extra field": order(**{SECRET: 1}),
+    "an extra field": order() | {SECRET: 1},
     "quantity 0": order(lines=[{"sku": "MUG", "quantity": 0, "unit_price": 1}]),
     "quantity -1": order(lines=[{"sku": "MUG", "quantity": -1, "unit_price": 1}]),
     "quantity 10^9": order(lines=[{"sku": "MUG", "quantity": 10**9, "unit_price": 1}]),

@@ -12,7 +12,7 @@ async def _publish_batch(house: House, events: Any, **headers: str) -> httpx.Res
 
 async def test_each_event_of_a_batch_gets_a_result_in_its_place(any_house: House) -> None:
     await any_house.publish(order_created("1", id="taken"))
-    events = [
+    events: list[Any] = [
         order_created("2", id="e-2"),
         {"type": "ORDER_CREATED", "data": {}},
         order_created("3", id="taken"),
@@ -78,7 +78,7 @@ async def test_the_limits_of_a_body_hold_for_each_event_and_for_the_whole(house:
 
 
 async def test_a_batch_under_one_key_is_published_once(any_house: House) -> None:
-    events = [order_created("1"), {"type": "nothing", "data": {}}]
+    events: list[Any] = [order_created("1"), {"type": "nothing", "data": {}}]
 
     answers = await asyncio.gather(
         *(_publish_batch(any_house, events, **{"Idempotency-Key": "k"}) for _ in range(10))

@@ -1,6 +1,6 @@
 """The database goes away and comes back: nothing is accepted by halves."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -14,7 +14,7 @@ from support.databases import Databases
 
 
 @contextmanager
-def _cut_off(admin_url: str, database_url: str) -> Iterator[None]:
+def _cut_off(admin_url: str, database_url: str) -> Generator[None]:
     """Nobody is connected to the database, and nobody can."""
     name = Identifier(urlsplit(database_url).path.removeprefix("/"))
     with psycopg.connect(admin_url, autocommit=True) as admin:

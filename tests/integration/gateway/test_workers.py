@@ -68,17 +68,15 @@ def _stall(_: httpx.Request) -> httpx.Response:
     raise httpx.ReadTimeout("no answer")
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        _refuse,
-        _stall,
-        lambda _: httpx.Response(500),
-        lambda _: httpx.Response(503),
-        lambda _: httpx.Response(401),
-        lambda _: httpx.Response(302, headers={"Location": "http://evil.example"}),
-    ],
-)
+def _lead_away(_: httpx.Request) -> httpx.Response:
+    return httpx.Response(302, headers={"Location": "http://evil.example"})
+
+
+def _saying(status: int) -> Callable[[httpx.Request], httpx.Response]:
+    return lambda _: httpx.Response(status)
+
+
+@pytest.mark.parametrize("answer", [_refuse, _stall, _lead_away, *map(_saying, (500, 503, 401, 403, 429))])
 async def test_a_worker_that_cannot_be_asked_is_503_with_retry_after(
     house: House, answer: Callable[[httpx.Request], httpx.Response]
 ) -> None:

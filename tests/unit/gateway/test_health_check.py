@@ -88,11 +88,10 @@ class FakeActive:
     """Implements `ActiveEvents`."""
 
     async def active(self, queue: str) -> set[str]:
-        match queue:
-            case "broken":
-                raise ConnectionError
-            case "slow":
-                await asyncio.sleep(60)
+        if queue == "broken":
+            raise ConnectionError
+        if queue == "slow":
+            await asyncio.sleep(60)
         return {f"{queue}-1"}
 
 

@@ -49,6 +49,7 @@ async def test_a_second_request_with_a_key_waits_a_while_and_is_told_to_come_aga
     journal = SlowJournal()
     publishing = Publishing(journal, clock=utc_now, patience=0.05)
     first = asyncio.create_task(publishing.publish(MAIL, SHOP, "k"))
+    await asyncio.sleep(0)
 
     with pytest.raises(Problem) as raised:
         await publishing.publish(MAIL, SHOP, "k")

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+import asyncio
 from typing import Annotated
 
 import httpx
@@ -50,6 +50,16 @@ async def test_the_gateway_is_asked_about_another_key_once_in_a_while() -> None:
     assert gateway.asked == 1
 
 
+async def test_many_requests_at_once_ask_once() -> None:
+    gateway = Gateway()
+    keys = gateway.keys(remember=0.0)
+
+    principals = await asyncio.gather(*(keys.principal("shop-key") for _ in range(50)))
+
+    assert {principal.name for principal in principals if principal} == {"shop"}
+    assert gateway.asked == 1
+
+
 async def test_what_the_gateway_said_is_forgotten_after_a_while() -> None:
     gateway = Gateway()
     keys = gateway.keys(remember=0.0)
@@ -67,15 +77,13 @@ async def test_a_key_that_the_gateway_does_not_know_is_nobodys() -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        lambda _: httpx.Response(500),
-        lambda _: httpx.Response(302, headers={"Location": "http://evil.example"}),
-        lambda _: httpx.Response(200, text="no json"),
+        httpx.Response(500),
+        httpx.Response(302, headers={"Location": "http://evil.example"}),
+        httpx.Response(200, text="no json"),
     ],
 )
-async def test_while_the_gateway_cannot_say_it_is_503(
-    answer: Callable[[httpx.Request], httpx.Response],
-) -> None:
-    client = httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://gateway")
+async def test_while_the_gateway_cannot_say_it_is_503(answer: httpx.Response) -> None:
+    client = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: answer), base_url="http://gateway")
 
     with pytest.raises(Problem) as raised:
         await GatewayKeys(SERVICE_KEY, client).principal("shop-key")
@@ -126,7 +134,7 @@ async def test_a_key_that_can_be_none_does_not_reach_the_gateway(
     client: httpx.AsyncClient, gateway: Gateway
 ) -> None:
     for key in ("x" * 257, "Schlüssel", "a b"):
-        answer = await client.get("/anyone", headers={"Authorization": f"Bearer {key}".encode()})
+        answer = await client.get("/anyone", headers=[(b"Authorization", f"Bearer {key}".encode())])
         assert answer.status_code == 401
 
     assert gateway.asked == 0

@@ -1,3 +1,5 @@
+from typing import Any
+
 import httpx
 import pytest
 from fastapi import FastAPI, Request
@@ -41,7 +43,7 @@ def client() -> httpx.AsyncClient:
 
 
 async def test_a_body_becomes_its_model(client: httpx.AsyncClient) -> None:
-    body = {"lines": [{"sku": "MUG", "quantity": 1}], "notes": {}}
+    body: dict[str, Any] = {"lines": [{"sku": "MUG", "quantity": 1}], "notes": {}}
 
     answer = await client.put("/basket", json=body)
 
@@ -49,7 +51,7 @@ async def test_a_body_becomes_its_model(client: httpx.AsyncClient) -> None:
 
 
 async def test_known_fields_are_named_and_nothing_that_came_in(client: httpx.AsyncClient) -> None:
-    body = {
+    body: dict[str, Any] = {
         "lines": [{"sku": "MUG", "quantity": "zz-secret"}, {"sku": "MUG", "quantity": 1, "zz-secret": 1}],
         "notes": {"zz-secret": "zz-secret"},
     }
@@ -66,7 +68,9 @@ async def test_known_fields_are_named_and_nothing_that_came_in(client: httpx.Asy
 
 
 async def test_a_thousand_mistakes_make_a_short_answer(client: httpx.AsyncClient) -> None:
-    answer = await client.put("/basket", json={"lines": [{}] * 1000})
+    lines: list[Any] = [{}] * 1000
+
+    answer = await client.put("/basket", json={"lines": lines})
 
     assert len(answer.json()["errors"]) == 20
 

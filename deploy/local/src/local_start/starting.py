@@ -55,6 +55,8 @@ def start_workers(services: Sequence[Service], teller: Teller) -> None:
     data = DataDir(settings.data_dir)
     data.prepare()
     gateway_url = gateway_address(data, read(Client))
+    if not settings.workers_enabled:
+        teller.note("QUEUE_WORKERS_ENABLED is false: the workers are up and consume nothing")
     with data.only_one() as alone:
         if alone:
             redis_url = settings.external_redis

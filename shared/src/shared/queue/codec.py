@@ -4,6 +4,7 @@ The attributes are headers and the body is the JSON of the data, so that any Fas
 reads our entries, and ours reads what any FastStream publisher of the same contract sends.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from struct import Struct
@@ -89,25 +90,48 @@ def pack(headers: Mapping[str, str], body: bytes) -> bytes:
 def decode(raw: bytes, priority: Priority) -> Envelope:
     """What `encode` was given, `not_before` aside, which has passed.
 
-    Raises `UndecodableError`. The data is not looked at: that is the contract's business.
+    Raises `UndecodableError`, also for attributes that no database could keep: anybody may have written
+    the entry. The data is not looked at: that is the contract's business.
     """
     body, headers = EntryFormat.parse(raw)
     try:
         return Envelope(
-            id=headers["message_id"],
-            type=headers["type"],
-            source=headers.get("source", ""),
-            time=datetime.fromisoformat(headers["time"]) if "time" in headers else datetime.now(UTC),
-            correlation_id=headers.get("correlation_id", headers["message_id"]),
+            id=_matching(_ID, headers["message_id"]),
+            type=_matching(_ATTRIBUTE, headers["type"]),
+            source=_matching(_ATTRIBUTE, headers.get("source", "unknown")),
+            time=_aware(headers["time"]) if "time" in headers else datetime.now(UTC),
+            correlation_id=_matching(_ATTRIBUTE, headers.get("correlation_id", headers["message_id"])),
             data=body.decode(),
-            subject=headers.get("subject"),
-            causation_id=headers.get("causationid"),
+            subject=_matching(_ATTRIBUTE, headers["subject"]) if "subject" in headers else None,
+            causation_id=_matching(_ATTRIBUTE, headers["causationid"]) if "causationid" in headers else None,
             priority=priority,
-            expires_at=datetime.fromisoformat(headers["expires"]) if "expires" in headers else None,
-            max_attempts=int(headers["maxattempts"]) if "maxattempts" in headers else None,
-            run=int(headers.get("run", "0")),
+            expires_at=_aware(headers["expires"]) if "expires" in headers else None,
+            max_attempts=_small(headers["maxattempts"]) if "maxattempts" in headers else None,
+            run=_small(headers.get("run", "0")),
         )
     except KeyError as error:
         raise UndecodableError(f"the entry has no {error.args[0]}") from error
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise UndecodableError(f"the entry is no event: {type(error).__name__}") from error
+
+
+_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_ATTRIBUTE = re.compile(r"[^\x00-\x1f\x7f]{1,300}")
+_NUMBER = re.compile(r"[0-9]{1,6}")
+
+
+def _matching(pattern: re.Pattern[str], text: str) -> str:
+    if not pattern.fullmatch(text):
+        raise ValueError("an attribute out of bounds")
+    return text
+
+
+def _small(text: str) -> int:
+    return int(_matching(_NUMBER, text))
+
+
+def _aware(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return time.astimezone(UTC)

@@ -30,8 +30,11 @@ log = logging.getLogger(__name__)
 
 BRISK_SECONDS = 0.05
 """Handlers faster than this are worth a delivery in reserve for each place; slower ones are not."""
+PATIENCE_SECONDS = 0.02
+"""How long a half-full reserve may put off the next round trip."""
 GUARANTEED = 0.1
 """The share of the places to which each of the lower lanes has a right."""
+UNSETTLED = timedelta(seconds=30)
 IDLE_SECONDS = 1.0
 """The longest that the loop waits for anything, so that its beat is a sign of life."""
 
@@ -190,7 +193,7 @@ class Consumer:
         for settled in settling:
             self._forget(settled.delivery)
         if not room:
-            await self._wait(0.02 if self._is_patient() else IDLE_SECONDS)
+            await self._wait_for_room()
             return
         state, wait_ms, last_ids, entries, now_ms = replies[-1]
         self._take(entries, datetime.fromtimestamp(now_ms / 1000, UTC))
@@ -202,6 +205,15 @@ class Consumer:
             self._last_ids = last_ids
             self._armed.set()
             await self._wait(min(wait_ms / 1000, IDLE_SECONDS))
+
+    async def _wait_for_room(self) -> None:
+        """Until enough is settled to be worth a round trip, or for a moment if it is only the reserve."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_SECONDS if self._is_patient() else IDLE_SECONDS):
+                await self._changed.wait()
+                while self._is_patient():
+                    self._changed.clear()
+                    await self._changed.wait()
 
     async def _wait(self, seconds: float) -> None:
         with suppress(TimeoutError):
@@ -297,7 +309,7 @@ class Consumer:
         while True:
             delivery = await self._todo.get()
             began = time.monotonic()
-            verdict = await self._handling.handle(delivery)
+            verdict = await self._handled(delivery)
             seconds = time.monotonic() - began
             self._seconds += (seconds - self._seconds) * 0.1
             self._settled.append(_Settled(delivery, verdict))
@@ -305,6 +317,15 @@ class Consumer:
             self._changed.set()
             if self._observer:
                 self._observer.settled(delivery, verdict, seconds)
+
+    async def _handled(self, delivery: Delivery) -> Verdict:
+        try:
+            return await self._handling.handle(delivery)
+        except Exception:
+            # The ledger could not say what became of it, and the ledger itself is well: a bug of ours. The
+            # event is neither lost nor in anybody's way; it comes again, uncounted, until that is mended.
+            log.critical("cannot_settle", extra={"event_id": delivery.event_id}, exc_info=True)
+            return Verdict("failed", UNSETTLED)
 
     def _settlements(self, settling: Sequence[_Settled]) -> list[Call]:
         """One acknowledgement a lane, and a move for each that is tried again later."""
@@ -331,6 +352,7 @@ class Consumer:
         self._held.pop((delivery.lane, delivery.entry_id), None)
         if delivery.suspect:
             self._alone = False
+            self._looked = 0.0  # where there was one there may be more
 
     # Leases
 
@@ -339,17 +361,28 @@ class Consumer:
         while True:
             await asyncio.sleep(self._options.lease.total_seconds() / 3)
             try:
-                await self._scripts.call_all(self._by_lane("renew", ()))
+                await self._scripts.call_all(self._renewals())
                 backoff.reset()
             except (RedisError, OSError):
                 await asyncio.sleep(min(backoff.next(), self._options.lease.total_seconds() / 3))
 
-    def _by_lane(self, script: str, args: tuple[int, ...], *, always: bool = False) -> list[Call]:
+    def _renewals(self) -> list[Call]:
         calls: list[Call] = []
         for number, lane in enumerate(self._keys.lanes, 1):
             ids = [entry_id for held_in, entry_id in self._held if held_in == number]
-            if ids or always:
-                calls.append(Call(script, (lane,), (GROUP, self._options.name, *args, *ids)))
+            if ids:
+                calls.append(Call("renew", (lane,), (GROUP, self._options.name, *ids)))
+        return calls
+
+    def _releases(self) -> list[Call]:
+        idle_ms = int(self._options.lease.total_seconds() * 10_000)
+        calls: list[Call] = []
+        for number, lane in enumerate(self._keys.lanes, 1):
+            args: list[str | int] = [GROUP, self._options.name, idle_ms]
+            for delivery in self._held.values():
+                if delivery.lane == number:
+                    args += (delivery.entry_id, delivery.deliveries)
+            calls.append(Call("release", (lane,), args))
         return calls
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -358,12 +391,11 @@ class Consumer:
             self.died.set()
 
     async def _hand_back(self) -> None:
-        """Settles what is done, and releases the rest as fresh. What Redis does not hear, the lease ends."""
-        released_idle_ms = int(self._options.lease.total_seconds() * 10_000)
+        """Settles what is done, and releases the rest as it came. What Redis does not hear, the lease ends."""
         try:
             await self._scripts.call_all(self._settlements(self._settled))
             for settled in self._settled:
                 self._forget(settled.delivery)
-            await self._scripts.call_all(self._by_lane("release", (released_idle_ms,), always=True))
+            await self._scripts.call_all(self._releases())
         except (RedisError, OSError) as error:
             log.warning("hand_back_failed", extra={"queue": self._queue, "error": repr(error)})

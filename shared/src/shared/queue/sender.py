@@ -7,6 +7,7 @@ from uuid import uuid4
 from redis.asyncio import Redis
 
 from shared.events.envelope import Envelope
+from shared.queue.clock import ServerClock
 from shared.queue.codec import encode
 from shared.queue.keys import QueueKeys, lane_number
 from shared.queue.scripts import Scripts
@@ -22,8 +23,9 @@ class RedisSender:
 
     def __init__(self, client: Redis, *, opens: bool) -> None:
         self._scripts = Scripts(client)
-        self._client = client
         self._opens = opens
+        self.clock = ServerClock()
+        """The time of Redis, corrected with each look at an epoch."""
 
     async def send(self, queue: str, envelopes: Sequence[Envelope]) -> str | None:
         keys = QueueKeys(queue)
@@ -35,11 +37,8 @@ class RedisSender:
 
     async def epoch(self, queue: str) -> str | None:
         reply = await self._scripts.call("epoch", (QueueKeys(queue).control,), self._token())
+        self.clock.observe(datetime.fromtimestamp(reply[1] / 1000, UTC))
         return reply[0].decode() or None
-
-    async def now(self) -> datetime:
-        seconds, microseconds = await self._client.time()
-        return datetime.fromtimestamp(seconds + microseconds / 1e6, UTC)
 
     def _token(self) -> str:
         return uuid4().hex if self._opens else ""

@@ -4,11 +4,12 @@ A key is sent as `Authorization: Bearer <key>`. A policy is the first dependency
 403 are answered before anything else of a request is looked at.
 """
 
+import asyncio
 import hashlib
 import hmac
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Protocol, cast
@@ -105,24 +106,46 @@ def is_same_key(key: str, other: str) -> bool:
 
 
 class Remembered:
-    """Answers of an authenticator, for some seconds; a bounded number of them, and never the keys."""
+    """Asks who holds a key, and remembers the answer for some seconds; a bounded number, and never the keys.
+
+    Requests that come with one key at the same time ask once. That a key is nobody's is not remembered.
+    """
 
     def __init__(
-        self, seconds: float, *, most: int = 1_000, clock: Callable[[], float] = time.monotonic
+        self,
+        ask: Callable[[str], Coroutine[None, None, Principal | None]],
+        *,
+        seconds: float,
+        most: int = 1_000,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._ask = ask
         self._seconds = seconds
         self._most = most
         self._clock = clock
         self._known: dict[str, tuple[Principal, float]] = {}
+        self._asked: dict[str, asyncio.Task[Principal | None]] = {}
 
-    def get(self, key: str) -> Principal | None:
-        principal, until = self._known.get(hash_of(key), (None, 0.0))
-        return principal if self._clock() < until else None
+    async def principal(self, key: str) -> Principal | None:
+        """Who holds the key, None if nobody does. Raises what asking raises."""
+        hashed = hash_of(key)
+        principal, until = self._known.get(hashed, (None, 0.0))
+        if principal and self._clock() < until:
+            return principal
+        if hashed not in self._asked:
+            self._asked[hashed] = asyncio.create_task(self._ask_and_remember(key, hashed))
+        return await asyncio.shield(self._asked[hashed])
 
-    def put(self, key: str, principal: Principal) -> None:
-        if len(self._known) >= self._most:
-            self._known.clear()
-        self._known[hash_of(key)] = (principal, self._clock() + self._seconds)
+    async def _ask_and_remember(self, key: str, hashed: str) -> Principal | None:
+        try:
+            principal = await self._ask(key)
+        finally:
+            del self._asked[hashed]
+        if principal:
+            if len(self._known) >= self._most:
+                self._known.clear()
+            self._known[hashed] = (principal, self._clock() + self._seconds)
+        return principal
 
 
 class GatewayKeys:
@@ -132,17 +155,12 @@ class GatewayKeys:
         """`gateway` has the gateway's address as its base URL, and time limits; it stays the caller's."""
         self._service_key = service_key
         self._gateway = gateway
-        self._remembered = Remembered(remember)
+        self._remembered = Remembered(self._ask, seconds=remember)
 
     async def principal(self, key: str) -> Principal | None:
         if is_same_key(self._service_key, key):
             return Principal("gateway", frozenset(SCOPES))
-        if known := self._remembered.get(key):
-            return known
-        principal = await self._ask(key)
-        if principal:
-            self._remembered.put(key, principal)
-        return principal
+        return await self._remembered.principal(key)
 
     async def _ask(self, key: str) -> Principal | None:
         try:

@@ -8,6 +8,7 @@ tab and line breaks, and the twelve that Unicode calls Bidi_Control.
 import json
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -64,30 +65,25 @@ def check(value: Any) -> None:
     """
     keys = 0
     level: list[Any] = [value]
-    for _ in range(DEPTH + 1):
+    for _ in range(DEPTH):
         below: list[Any] = []
         for item in level:
-            match item:
-                case str():
-                    _check_text(item)
-                case dict():
-                    members = cast("dict[str, Any]", item)
-                    keys += len(members)
-                    if keys > KEYS:
-                        raise StrictJsonError(f"more than {KEYS} keys are not allowed")
-                    for key in members:
-                        _check_text(key)
-                    below.extend(members.values())
-                case list():
-                    below.extend(cast("list[Any]", item))
-                case _Refused():
-                    raise StrictJsonError(item.why)
-                case _:
-                    pass
+            if isinstance(item, dict):
+                members = cast("dict[str, Any]", item)
+                keys += len(members)
+                _check_keys(members, keys)
+                below.extend(members.values())
+            elif isinstance(item, list):
+                below.extend(cast("list[Any]", item))
+            else:
+                _check_scalar(item)
         if not below:
             return
         level = below
-    raise StrictJsonError(_TOO_DEEP)
+    for item in level:
+        if isinstance(item, dict | list):
+            raise StrictJsonError(_TOO_DEEP)
+        _check_scalar(item)
 
 
 def write(value: Any) -> str:
@@ -100,14 +96,22 @@ def canonical(value: Any) -> str:
     return json.dumps(_whole(value, 0), separators=(",", ":"), sort_keys=True)
 
 
+_NO_TEXT = "control characters, bidi controls and lone surrogates are not allowed in a text"
 _TOO_DEEP = f"nesting deeper than {DEPTH} is not allowed"
 
 
-def _check_text(text: str) -> None:
-    if _REFUSED_TEXT.search(text):
-        raise StrictJsonError(
-            "control characters, bidi controls and lone surrogates are not allowed in a text"
-        )
+def _check_keys(keys: Iterable[str], so_far: int) -> None:
+    if so_far > KEYS:
+        raise StrictJsonError(f"more than {KEYS} keys are not allowed")
+    for key in keys:
+        _check_scalar(key)
+
+
+def _check_scalar(value: Any) -> None:
+    if isinstance(value, str) and _REFUSED_TEXT.search(value):
+        raise StrictJsonError(_NO_TEXT)
+    if isinstance(value, _Refused):
+        raise StrictJsonError(value.why)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> Any:

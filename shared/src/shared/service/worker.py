@@ -4,8 +4,9 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -41,10 +42,21 @@ GATEWAY_TIMES = httpx.Timeout(10.0, connect=2.0)
 
 
 def create_worker(
-    settings: WorkerSettings, *, queue: Queue, description: str, routes: Sequence[APIRouter] = ()
+    settings: WorkerSettings,
+    *,
+    queue: Queue,
+    description: str,
+    routes: Sequence[APIRouter] = (),
+    context: Mapping[str, Any] = MappingProxyType({}),
 ) -> FastAPI:
-    """The application of the worker that serves this queue."""
-    return Worker(settings, queue, description, routes).app
+    """The application of the worker that serves this queue.
+
+    `context` is what handlers may ask for with FastStream's `Context("name")`.
+    """
+    worker = Worker(settings, queue, description, routes)
+    for name, value in context.items():
+        worker.broker.context.set_global(name, value)
+    return worker.app
 
 
 class Worker:

@@ -37,8 +37,13 @@ class Database:
             options["pool_pre_ping"] = True
             options["connect_args"] = {"connect_timeout": 5}
         self._engine = create_async_engine(self.url, **options)
+        options |= {"pool_size": 1}
+        if self.is_sqlite:
+            options["connect_args"] = {"timeout": 1}  # a ping does not wait as long as a write
+        self._pinger = create_async_engine(self.url, **options)
         if self.is_sqlite:
             _configure_sqlite(self._engine.sync_engine)
+            _configure_sqlite(self._pinger.sync_engine)
         self._writer = asyncio.Lock() if self.is_sqlite else nullcontext()
 
     @asynccontextmanager
@@ -56,14 +61,19 @@ class Database:
             yield session
 
     async def ping(self, *, within: float = 2.0) -> None:
-        """Returns if the database answers and takes writes; raises within `within` seconds otherwise."""
-        async with asyncio.timeout(within), AsyncSession(self._engine) as session:
-            if self.is_sqlite:
-                await session.connection(execution_options={"reading": True})
-            await session.execute(text("SELECT 1"))
+        """Returns if the database answers and takes writes; raises within `within` seconds otherwise.
+
+        On SQLite that is whether the write lock can be had, or is in this process's own hands.
+        """
+        busy = isinstance(self._writer, asyncio.Lock) and self._writer.locked()
+        async with asyncio.timeout(within), self._pinger.connect() as connection:
+            if busy:
+                await connection.execution_options(reading=True)
+            await connection.execute(text("SELECT 1"))
 
     async def close(self) -> None:
         await self._engine.dispose()
+        await self._pinger.dispose()
 
 
 def async_url(url: str) -> URL:
@@ -88,7 +98,7 @@ def is_infrastructure(error: BaseException) -> bool:
     """
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
-    kinds = (OperationalError, InterfaceError, PoolTimeoutError, ConnectionError)
+    kinds = (OperationalError, InterfaceError, PoolTimeoutError)
     return isinstance(error, kinds) or "read-only transaction" in str(error)
 
 

@@ -11,13 +11,13 @@ from typing import Any
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from sqlalchemy import case, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from shared.queue import AlreadyEndedError, Delivery, Verdict
 from shared.queue.outcomes import HandlingError, RetryLaterError
 from shared.store.database import Database, is_infrastructure
+from shared.store.statements import insert_into
 from shared.store.tables import Attempt, Effort, Inbox, Outbox, Outcome
 from shared.store.unit import Unit, working
 
@@ -188,9 +188,7 @@ class SqlLedger:
         if digest is not None and digest != _digest(delivery):
             error = ValueError(f"{delivery.event_id} was handled before, with another body")
             row = _ended(delivery, Outcome.DEAD, "id_conflict", error)
-            await _insert_inbox(
-                session, row | {"event_id": delivery.place, "run": 0}
-            )
+            await _insert_inbox(session, row | {"event_id": delivery.place, "run": 0})
         return Verdict("repeated")
 
 
@@ -241,13 +239,18 @@ def _attempt(
 
 
 def _text(error: Exception | None) -> str | None:
-    return None if error is None else str(error).replace("\x00", "")[:ERROR_CHARACTERS]
+    return None if error is None else _storable(str(error))[:ERROR_CHARACTERS]
 
 
 def _traceback(error: Exception | None) -> str | None:
     if error is None or error.__traceback__ is None:
         return None
-    return "".join(traceback.format_exception(error)).replace("\x00", "")[-TRACEBACK_CHARACTERS:]
+    return _storable("".join(traceback.format_exception(error)))[-TRACEBACK_CHARACTERS:]
+
+
+def _storable(text: str) -> str:
+    """Without what PostgreSQL refuses in a text: NUL and lone surrogates."""
+    return text.replace("\x00", "").encode(errors="replace").decode()
 
 
 def _is_run(table: type[Inbox | Attempt], delivery: Delivery) -> Iterable[Any]:
@@ -259,17 +262,12 @@ def _is_started(delivery: Delivery) -> Iterable[Any]:
     return (*_is_run(Attempt, delivery), col(Attempt.delivery) == delivery.key, started)
 
 
-def _insert_of(session: AsyncSession, table: type[Inbox | Attempt]) -> Any:
-    dialect = session.get_bind().dialect.name
-    return (sqlite if dialect == "sqlite" else postgresql).insert(table)
-
-
 async def _insert(
     session: AsyncSession, table: type[Inbox | Attempt], rows: Sequence[dict[str, Any]]
 ) -> bool:
     """Whether a row was inserted. RETURNING, because the row count of such an insert is not to be trusted."""
     statement = (
-        _insert_of(session, table).values(rows).on_conflict_do_nothing().returning(col(table.event_id))
+        insert_into(session, table).values(rows).on_conflict_do_nothing().returning(col(table.event_id))
     )
     return (await session.execute(statement)).first() is not None
 
@@ -280,7 +278,7 @@ async def _insert_inbox(session: AsyncSession, row: dict[str, Any]) -> bool:
 
 async def _record(session: AsyncSession, attempt: dict[str, Any]) -> None:
     """Ends the attempt of this delivery; one that was declared lost meanwhile stays lost."""
-    insert = _insert_of(session, Attempt).values(attempt)
+    insert = insert_into(session, Attempt).values(attempt)
     keys = ["event_id", "run", "delivery"]
     changed = {name: value for name, value in attempt.items() if name not in keys}
     await session.execute(

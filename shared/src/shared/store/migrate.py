@@ -79,11 +79,10 @@ def sendable_columns_v1() -> list[sa.Column[object]]:
 
 
 def create_sendable_indexes_v1(table: str) -> None:
-    for name, rows in (("unsent", "open AND sent_epoch IS NULL"), ("open", "open")):
-        where = sa.text(rows)
-        op.create_index(
-            f"ix_{table}_{name}", table, ["queue", "id"], sqlite_where=where, postgresql_where=where
-        )
+    where = sa.text("open")
+    op.create_index(
+        f"ix_{table}_open", table, ["queue", "sent_epoch"], sqlite_where=where, postgresql_where=where
+    )
 
 
 def create_delivery_tables_v1() -> None:

@@ -10,7 +10,7 @@ import logging
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
 from redis.exceptions import RedisError
@@ -18,8 +18,9 @@ from sqlalchemy import or_, select, update
 from sqlmodel import col
 
 from shared.events.envelope import Envelope
+from shared.queue.clock import ServerClock
 from shared.store.database import Database, is_infrastructure
-from shared.store.tables import Sendable
+from shared.store.tables import Sendable, utc_now
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +46,9 @@ class Sender(Protocol):
         """The queue's epoch, None while it is closed."""
         ...
 
-    async def now(self) -> datetime:
-        """The time of Redis, which is the one that due times are held against."""
+    @property
+    def clock(self) -> ServerClock:
+        """The time of Redis, which due times are held against."""
         ...
 
 
@@ -71,7 +73,6 @@ class Relay:
         self._pending: dict[str, list[Envelope]] = defaultdict(list)
         self._held = 0
         self._wake = asyncio.Event()
-        self._swept_in: dict[str, str] = {}  # the epoch for which all of a queue's stale rows were sent
 
     def send_soon(self, rows: Iterable[Sendable]) -> None:
         """Takes rows that were just committed; delayed ones wait for the sweep."""
@@ -146,42 +147,38 @@ class Relay:
                 pause = min(pause * 2, 5.0)
 
     async def _sweep(self, queue: str) -> None:
-        """Sends all that is due to this queue. The epoch is read first: rows sent in another are stale."""
+        """Sends all that is due to this queue. The epoch is read first: rows sent in another are due."""
         epoch = await self._sender.epoch(queue)
         if epoch is None:
             return
-        now = await self._sender.now()
-        stale = self._swept_in.get(queue) != epoch
-        while rows := await self._claim(queue, now, epoch if stale else None):
+        while rows := await self._claim(queue, epoch):
             if await self._send(queue, [row.envelope() for row in rows]) is None:
                 return
-        self._swept_in[queue] = epoch
 
-    async def _claim(self, queue: str, now: datetime, epoch: str | None) -> Sequence[Sendable]:
-        """Some due rows, claimed against other sweeps. With an epoch, also those sent in another one."""
-        table = self._table
+    async def _claim(self, queue: str, epoch: str) -> Sequence[Sendable]:
+        """Some due rows, claimed against other sweeps, and unsent from now on.
+
+        What only this service writes is compared with its own clock, and a time that lies in the
+        future, by a clock that was wrong, counts as past.
+        """
+        table, now = self._table, utc_now()
+        created, claimed, sent = col(table.created_at), col(table.claimed_until), col(table.sent_epoch)
         due = (
             col(table.open)
             & (col(table.queue) == queue)
-            & (col(table.created_at) < now - FRESH)
-            & or_(col(table.not_before).is_(None), col(table.not_before) <= now)
-            & or_(col(table.claimed_until).is_(None), col(table.claimed_until) < now)
+            # three ranges of one index, where "differs" would be a walk over all open rows
+            & or_(sent.is_(None), sent < epoch, sent > epoch)
+            & or_(created < now - FRESH, created > now + FRESH)
+            & or_(claimed.is_(None), claimed < now, claimed > now + CLAIM)
+            & or_(col(table.not_before).is_(None), col(table.not_before) <= self._sender.clock.now())
         )
-        unsent = col(table.sent_epoch).is_(None)
-        due &= unsent if epoch is None else or_(unsent, col(table.sent_epoch) != epoch)
-        some = (
-            select(col(table.id))
-            .where(due)
-            .order_by(col(table.id))
-            .limit(BATCH)
-            .with_for_update(skip_locked=True)
-        )
+        some = select(col(table.id)).where(due).order_by(col(table.id)).limit(BATCH)
         async with self._database.transaction() as session:
-            claimed = await session.execute(
+            rows = await session.execute(
                 update(table)
-                .where(col(table.id).in_(some))
-                .values(claimed_until=now + CLAIM)
+                .where(col(table.id).in_(some.with_for_update(skip_locked=True)))
+                .values(claimed_until=now + CLAIM, sent_epoch=None)
                 .returning(table),
                 execution_options={"synchronize_session": False},
             )
-            return sorted(claimed.scalars(), key=lambda row: row.id)
+            return sorted(rows.scalars(), key=lambda row: row.id)

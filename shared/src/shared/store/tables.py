@@ -119,12 +119,13 @@ def sendable_columns(envelope: Envelope, queue: str) -> dict[str, Any]:
     }
 
 
-def sendable_indexes(table: str) -> tuple[Index, Index]:
-    """What keeps a sweep cheap: rows that were never sent, and open rows by queue."""
-    unsent, still_open = text("open AND sent_epoch IS NULL"), text("open")
+def sendable_indexes(table: str) -> tuple[Index]:
+    """What keeps a sweep cheap: the open rows by queue and by the epoch they were sent in."""
+    still_open = text("open")
     return (
-        Index(f"ix_{table}_unsent", "queue", "id", sqlite_where=unsent, postgresql_where=unsent),
-        Index(f"ix_{table}_open", "queue", "id", sqlite_where=still_open, postgresql_where=still_open),
+        Index(
+            f"ix_{table}_open", "queue", "sent_epoch", sqlite_where=still_open, postgresql_where=still_open
+        ),
     )
 
 

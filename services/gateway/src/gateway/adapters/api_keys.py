@@ -29,21 +29,20 @@ class ApiKeys:
         self._database = database
         self._service_key = service_key
         self._clock = clock
-        self._remembered = Remembered(REMEMBER_SECONDS)
+        self._remembered = Remembered(self._look_up, seconds=REMEMBER_SECONDS)
 
     async def principal(self, key: str) -> Principal | None:
         if is_same_key(self._service_key, key):
             return Principal("service", frozenset({SERVICE}))
-        if known := self._remembered.get(key):
-            return known
+        return await self._remembered.principal(key)
+
+    async def _look_up(self, key: str) -> Principal | None:
         hashed = hash_of(key)
         async with self._database.reading() as session:
             row = await session.get(ApiKey, hashed)
         if row is None or not hmac.compare_digest(row.hash, hashed) or not self._is_live(row):
             return None
-        principal = Principal(row.name, frozenset(row.scopes.split()))
-        self._remembered.put(key, principal)
-        return principal
+        return Principal(row.name, frozenset(row.scopes.split()))
 
     async def admit_admin(self, key: str) -> None:
         """Gives this key all scopes under the name `admin`, and revokes the one that had that name before."""

@@ -4,11 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import JSON, BigInteger, CheckConstraint, Integer, UniqueConstraint, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from inventory_worker.domain import Movement, Reservation, ReservationState, Stock, StockMissingError
+from shared.store.statements import insert_into
 from shared.store.tables import UtcDateTime, utc_now
 
 FRESH = {"populate_existing": True}
@@ -77,11 +77,10 @@ class SqlInventory:
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
-        self._insert = (sqlite if session.get_bind().dialect.name == "sqlite" else postgresql).insert
 
     async def add_or_lock(self, reservation: Reservation) -> Reservation | None:
         row = {"order_id": reservation.order_id, "state": reservation.state, "lines": dict(reservation.lines)}
-        added = self._insert(ReservationRow).values(row).on_conflict_do_nothing()
+        added = insert_into(self._session, ReservationRow).values(row).on_conflict_do_nothing()
         if (await self._session.execute(added.returning(col(ReservationRow.order_id)))).first():
             return None
         known = await self._session.execute(
@@ -119,7 +118,8 @@ class SqlInventory:
 
     async def lock_or_make(self, sku: str) -> Stock:
         nothing = {"sku": sku, "on_hand": 0, "reserved": 0, "low_stock_threshold": 0, "alerted": False}
-        await self._session.execute(self._insert(StockRow).values(nothing).on_conflict_do_nothing())
+        made = insert_into(self._session, StockRow).values(nothing).on_conflict_do_nothing()
+        await self._session.execute(made)
         return (await self.lock([sku]))[sku]
 
     async def record(self, movements: Sequence[Movement]) -> None:

@@ -3,11 +3,11 @@
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, CheckConstraint, Select, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from order_worker.domain import Customer, Line, Order, OrderMissingError, OrderStatus, Shipment
+from shared.store.statements import insert_into
 
 
 class OrderRow(SQLModel, table=True):
@@ -41,9 +41,9 @@ class SqlOrders:
         self._session = session
 
     async def add(self, order: Order) -> bool:
-        dialect = sqlite if self._session.get_bind().dialect.name == "sqlite" else postgresql
-        insert = dialect.insert(OrderRow).values(order_id=order.order_id, **_placed(order), **_state(order))
-        added = insert.on_conflict_do_nothing().returning(col(OrderRow.order_id))
+        insert = insert_into(self._session, OrderRow)
+        row = insert.values(order_id=order.order_id, **_placed(order), **_state(order))
+        added = row.on_conflict_do_nothing().returning(col(OrderRow.order_id))
         return (await self._session.execute(added)).first() is not None
 
     async def find(self, order_id: str) -> Order:
