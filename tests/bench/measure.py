@@ -2,35 +2,56 @@
 
 import statistics
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 RUNS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the table."""
+    """One line of the table. A figure without a baseline is only stated."""
 
     name: str
-    ours: float
     unit: str
+    ours: float
+    runs: tuple[float, ...]
     baseline: float | None = None
-    baseline_name: str = ""
     ratio: float | None = None
+    """Ours to the baseline: the median over pairs."""
     goal: str = ""
     met: bool | None = None
-    runs: Sequence[float] = field(default=())
-    note: str = ""
 
     def line(self) -> str:
-        parts = [f"{self.name:<46} {self.ours:>12,.2f} {self.unit:<8}"]
+        line = f"{self.name:<42} {self.ours:>10,.2f} {self.unit:<9}"
         if self.baseline is not None and self.ratio is not None:
-            parts.append(f"{self.baseline_name} {self.baseline:,.2f}  ratio {self.ratio:.3f}")
+            line += f" baseline {self.baseline:>10,.2f}  ratio {self.ratio:>6.3f}"
         if self.goal:
-            parts.append(f"goal {self.goal}: {'met' if self.met else 'MISSED'}")
-        if self.note:
-            parts.append(self.note)
-        return "  ".join(parts)
+            line += f"  {self.goal}: {'met' if self.met else 'MISSED'}"
+        return line
+
+
+def stated(name: str, unit: str, runs: Sequence[float]) -> Figure:
+    return Figure(name, unit, statistics.median(runs), tuple(runs))
+
+
+def compared(
+    name: str,
+    unit: str,
+    ours: Sequence[float],
+    baseline: Sequence[float],
+    ratio: float,
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+) -> Figure:
+    if at_least is not None:
+        goal, met = f">= {at_least} of it", ratio >= at_least
+    else:
+        assert at_most is not None
+        goal, met = f"<= {at_most} x it", ratio <= at_most
+    return Figure(
+        name, unit, statistics.median(ours), tuple(ours), statistics.median(baseline), ratio, goal, met
+    )
 
 
 async def paired(

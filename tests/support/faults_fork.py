@@ -22,8 +22,12 @@ from support.processes import tell_reaper
 
 _PRELOADED = (
     "gateway.__main__",
+    "gateway.main",
     "inventory_worker.__main__",
+    "inventory_worker.main",
     "order_worker.__main__",
+    "order_worker.main",
+    "shared.store.migrate",
     "support.faults_points",
     "support.faults_worker",
 )

@@ -43,6 +43,8 @@ _MODULES = {
     ODD_WORKER: "support.faults_worker",
 }
 QUEUES = {"order-worker": "orders", "inventory-worker": "inventory", ODD_WORKER: "notifications"}
+HOPELESS = 5
+"""Whoever died so often before it was ready will not be."""
 _TESTS = Path(__file__).parents[1]
 
 
@@ -253,7 +255,8 @@ class System:
         """Raises AssertionError with the end of a log of whoever is not."""
         for service in self.services.values():
             try:
-                until(lambda service=service: service.is_ready, within=within)
+                until(lambda service=service: service.is_ready or service.deaths > HOPELESS, within=within)
+                assert service.deaths <= HOPELESS, f"{service.name} dies again and again"
             except AssertionError as error:
                 raise AssertionError(
                     f"{service.name} is not ready: {self.log(service.name)[-3000:]}"

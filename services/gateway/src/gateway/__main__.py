@@ -1,19 +1,22 @@
-"""`python -m gateway` serves, `python -m gateway migrate` brings the database up to date."""
+"""`python -m gateway` serves; with `migrate` it brings the database up to date."""
 
 import sys
 
-from gateway.main import create_app
 from gateway.settings import Settings
-from shared.service.app import serve
 from shared.service.settings import load
-from shared.store.migrate import migrate
 
 
 def main() -> None:
+    """Each half imports only what it needs: a start runs both, one after the other."""
     settings = load(Settings)
     if sys.argv[1:] == ["migrate"]:
+        from shared.store.migrate import migrate
+
         migrate(settings.database_url, "gateway")
     else:
+        from gateway.main import create_app
+        from shared.service.app import serve
+
         serve(create_app(settings), settings)
 
 

@@ -2,18 +2,21 @@
 
 import sys
 
-from order_worker.main import create_app
 from order_worker.settings import Settings
-from shared.service.app import serve
 from shared.service.settings import load
-from shared.store.migrate import migrate
 
 
 def main() -> None:
+    """Each half imports only what it needs: a start runs both, one after the other."""
     settings = load(Settings)
     if sys.argv[1:] == ["migrate"]:
+        from shared.store.migrate import migrate
+
         migrate(settings.database_url, "order_worker")
     else:
+        from order_worker.main import create_app
+        from shared.service.app import serve
+
         serve(create_app(settings), settings)
 
 

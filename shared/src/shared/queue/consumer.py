@@ -391,7 +391,7 @@ class Consumer:
             self.died.set()
 
     async def _hand_back(self) -> None:
-        """Settles what is done, and releases the rest as it came. What Redis does not hear, the lease ends."""
+        """Settles what is done, releases the rest as it came. What Redis does not hear, the lease ends."""
         try:
             await self._scripts.call_all(self._settlements(self._settled))
             for settled in self._settled:

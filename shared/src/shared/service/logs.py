@@ -11,11 +11,12 @@ from structlog.types import Processor
 def configure_logs(service: str, *, form: Literal["text", "json"], level: str) -> None:
     """Sends the logs of this process to stdout, those of libraries from WARNING up."""
 
-    def add_service(_: object, __: str, fields: structlog.types.EventDict) -> structlog.types.EventDict:
+    def complete(_: object, __: str, fields: structlog.types.EventDict) -> structlog.types.EventDict:
+        fields.pop("color_message", None)  # uvicorn's second copy of its text, with escape codes
         return {"service": service, **fields}
 
     shared: list[Processor] = [
-        add_service,
+        complete,
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),

@@ -1,6 +1,7 @@
 """Settings: read once by `main`, from the environment, a `.env` file, and files that hold secrets."""
 
 import os
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
@@ -92,7 +93,9 @@ class SettingsError(SystemExit):
             f"{service}: {_variable(problem)}: {problem['msg']}"
             for problem in error.errors(include_input=False)
         ]
-        super().__init__("\n".join(lines))
+        self.lines = lines
+        sys.stderr.write("\n".join(lines) + "\n")
+        super().__init__(2)
 
 
 def load(kind: type[SettingsT]) -> SettingsT:
