@@ -40,7 +40,7 @@ def envelopes(count: int) -> list[Envelope]:
     now = datetime.now(UTC)
     ids = (new_id() for _ in range(count))
     return [
-        Envelope(id=i, type="ORDER_CREATED", source="bench", time=now, correlation_id=i, data=data)
+        Envelope(id=i, type="ORDER_CREATED", source="client/shop", time=now, correlation_id="order-1", data=data)
         for i in ids
     ]
 

@@ -70,6 +70,8 @@ def test_nothing_is_lost_or_done_twice(
     began = time.monotonic()
     checker.settle(within=RECOVERY_SECONDS)
 
-    print(f"{fault.__name__}: settled {time.monotonic() - began:.1f} s after the load; {load.history.answers}")
+    print(
+        f"{fault.__name__}: settled {time.monotonic() - began:.1f} s after the load; {load.history.answers}"
+    )
     judgement = checker.judge(load.history, stock=load.stock)
     assert not judgement.wrong, judgement

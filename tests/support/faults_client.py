@@ -19,6 +19,7 @@ from shared.events import (
     new_id,
 )
 
+ACCEPTED, UNAVAILABLE = 202, 503
 PATIENCE = 60.0
 """Seconds that `publish` goes on trying."""
 
@@ -57,12 +58,29 @@ class Client:
         self.history.offered.add(event_id)
         body = {"type": event.type, "data": event.to_data(), "id": event_id, **options}
         deadline = time.monotonic() + within
-        while (answer := self.post("/v1/events", body)) is None or answer.status_code != httpx.codes.ACCEPTED:
-            assert answer is None or answer.status_code == httpx.codes.SERVICE_UNAVAILABLE, answer.text
+        while (answer := self.post("/v1/events", body)) is None or answer.status_code != ACCEPTED:
+            assert answer is None or answer.status_code == UNAVAILABLE, answer.text
             assert time.monotonic() < deadline, f"{event_id} was not accepted within {within} s"
             time.sleep(0.1)
         self.history.accepted[event_id] = event
         return event_id
+
+    def publish_many(self, events: Sequence[Event], **options: Any) -> list[str]:
+        """All of them in one commit; tries until they are accepted, and returns their ids."""
+        ids = [new_id() for _ in events]
+        self.history.offered.update(ids)
+        body = [
+            {"type": event.type, "data": event.to_data(), "id": event_id, **options}
+            for event_id, event in zip(ids, events, strict=True)
+        ]
+        deadline = time.monotonic() + PATIENCE
+        while (answer := self.post("/v1/events/batch", body)) is None or answer.status_code != ACCEPTED:
+            assert time.monotonic() < deadline, answer and answer.text
+            time.sleep(0.1)
+        refused = [item for item in answer.json()["items"] if "problem" in item]
+        assert not refused, refused
+        self.history.accepted.update(zip(ids, events, strict=True))
+        return ids
 
     def post(
         self, path: str, body: Any, *, method: str = "POST", headers: dict[str, str] | None = None
@@ -76,8 +94,8 @@ class Client:
             self.history.answers[type(error).__name__] += 1
             return None
         self.history.answers[str(answer.status_code)] += 1
-        documented = answer.status_code == httpx.codes.SERVICE_UNAVAILABLE and "retry-after" in answer.headers
-        if answer.status_code >= httpx.codes.BAD_REQUEST and not documented:
+        documented = answer.status_code == UNAVAILABLE and "retry-after" in answer.headers
+        if answer.status_code >= 400 and not documented:
             self.history.wrong.append(f"{answer.status_code} {answer.text[:300]}")
         return answer
 

@@ -8,7 +8,8 @@ import asyncio
 import os
 import signal
 import sys
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,7 +19,7 @@ from sqlmodel import Field as Column
 from sqlmodel import SQLModel
 
 from shared.events import Recipient, SendEmail, SendNotification
-from shared.queue import GiveUpError, PostponeError, Queue, RetryLaterError
+from shared.queue import Queue, RetryLaterError
 from shared.service.app import serve
 from shared.service.settings import WorkerSettings, load
 from shared.service.worker import create_worker
@@ -58,33 +59,53 @@ async def on_send_notification(event: SendNotification, unit: CurrentUnit) -> No
 async def on_send_email(event: SendEmail, unit: CurrentUnit) -> None:
     """The text is what to do: a word and, for some, a number."""
     _start(unit)
-    word, _, number = (event.text or "").partition(" ")
-    match word:
-        case "sleep":
-            _effect(unit)
-            await unit.session.flush()
-            await asyncio.sleep(float(number))
-            return
-        case "die":
-            os.kill(os.getpid(), signal.SIGKILL)
-        case "spin":
-            while True:
-                pass
-        case "raise":
-            raise ValueError("a bug")
-        case "retry":
-            raise RetryLaterError("later")
-        case "postpone":
-            raise PostponeError("early")
-        case "give-up":
-            raise GiveUpError("never")
-        case "cause":
-            for n in range(int(number)):
-                recipient = Recipient(user_id=f"{unit.envelope.id}-{n}")
-                unit.publish(SendNotification(recipient=recipient, template="caused", variables={}))
-        case _:
-            pass
     _effect(unit)
+    word, _, number = (event.text or "").partition(" ")
+    await _DEEDS[word](unit, float(number or 0))
+
+
+async def _nothing(unit: Unit, number: float) -> None:
+    """Its effect is all that it does."""
+
+
+async def _sleep(unit: Unit, seconds: float) -> None:
+    await unit.session.flush()
+    await asyncio.sleep(seconds)
+
+
+async def _stumble(unit: Unit, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    raise RetryLaterError("stumbled", after=timedelta(milliseconds=50))
+
+
+async def _die(unit: Unit, number: float) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def _spin(unit: Unit, number: float) -> None:
+    while True:
+        pass
+
+
+async def _raise(unit: Unit, number: float) -> None:
+    raise ValueError("a bug")
+
+
+async def _cause(unit: Unit, number: float) -> None:
+    for n in range(int(number)):
+        recipient = Recipient(user_id=f"{unit.envelope.id}-{n}")
+        unit.publish(SendNotification(recipient=recipient, template="caused", variables={}))
+
+
+_DEEDS: Mapping[str, Callable[[Unit, float], Awaitable[None]]] = {
+    "nothing": _nothing,
+    "sleep": _sleep,
+    "stumble": _stumble,
+    "die": _die,
+    "spin": _spin,
+    "raise": _raise,
+    "cause": _cause,
+}
 
 
 def _start(unit: Unit) -> None:

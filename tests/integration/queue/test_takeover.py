@@ -149,6 +149,7 @@ async def test_a_consumer_goes_on_once_another_has_taken_the_suspect(station: St
 
     await eventually(lambda: "next" in hall.starts, within=3)
     assert "long" in hall.inside
+    hall.let_go("long")
 
 
 async def test_a_handler_of_ten_leases_is_never_taken_over(station: Station) -> None:

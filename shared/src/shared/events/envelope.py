@@ -1,8 +1,8 @@
 """The attributes of an event, in the words of CloudEvents 1.0, around the JSON of its data."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Priority(StrEnum):
@@ -13,8 +13,7 @@ class Priority(StrEnum):
     LOW = "low"
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """One event as it travels: what it is, where it belongs, and its data as JSON text.
 
     Times are aware and in UTC. `run` counts deliberate new executions of an event that has ended,

@@ -35,6 +35,7 @@ class QueueSubscriber(StreamSubscriber):
     """A stream subscriber that is fed by a `Consumer`. Between the two, only `process_message`."""
 
     consumer: Consumer
+    lanes: tuple[str, ...]
 
     @property
     def stream_sub(self) -> StreamSub:
@@ -52,13 +53,36 @@ class QueueSubscriber(StreamSubscriber):
         await SubscriberUsecase.stop(self)
 
     async def process_delivery(self, delivery: Delivery) -> None:
-        message = DefaultStreamMessage(
+        message = _FetchedMessage(
             type="stream",
-            channel=QueueKeys(delivery.queue).lanes[delivery.lane - 1],
+            channel=self.lanes[delivery.lane - 1],
             message_ids=[delivery.entry_id.encode()],
             data={DATA_FIELD: delivery.raw},
+            delivery=delivery,
         )
         await self.process_message(message)
+
+    async def parse(self, message: DefaultStreamMessage, original: Any) -> RedisStreamMessage:
+        """A delivery was read when it was fetched; any other message, a test broker's, is FastStream's."""
+        delivery: Delivery | None = message.get("delivery")
+        if delivery is None:
+            return await original(message)
+        return RedisStreamMessage(
+            raw_message=message,
+            body=delivery.body,
+            headers=delivery.headers,
+            content_type="application/json",
+            correlation_id=delivery.headers["correlation_id"],
+            message_id=delivery.event_id,
+            consumer=self.parser.consumer,
+            group=GROUP,
+        )
+
+
+class _FetchedMessage(DefaultStreamMessage):
+    """FastStream's raw message, and what we know of it beyond."""
+
+    delivery: Delivery
 
 
 class QueueBroker(RedisBroker):
@@ -80,8 +104,8 @@ class QueueBroker(RedisBroker):
         self, queue: Queue, *, ledger: Ledger, options: ConsumerOptions, observer: Observer | None = None
     ) -> Consumer:
         """Registers a subscriber for the queue with all of its handlers. It starts with the broker."""
-        normal = QueueKeys(queue.name).lanes[lane_number(Priority.NORMAL) - 1]
-        declaration = StreamSub(normal, group=GROUP, consumer=options.name)
+        lanes = QueueKeys(queue.name).lanes
+        declaration = StreamSub(lanes[lane_number(Priority.NORMAL) - 1], group=GROUP, consumer=options.name)
         outer = cast("RedisBrokerConfig", self.config)  # a composition of configurations behaves like one
         config = RedisSubscriberConfig(
             stream_sub=declaration,
@@ -98,8 +122,9 @@ class QueueBroker(RedisBroker):
             stream_sub=declaration,
         )
         subscriber = QueueSubscriber(config, specification, calls)
+        subscriber.lanes = lanes
         Registrator.subscriber(self, subscriber)
-        subscriber.add_call(parser_=self._parser, decoder_=_decode_by_contract, dependencies_=())
+        subscriber.add_call(parser_=subscriber.parse, decoder_=_decode_by_contract, dependencies_=())
         for registration in queue.registrations.values():
             subscriber(registration.handler, filter=_is_type(registration.event.type))
         subscriber.consumer = Consumer(

@@ -49,21 +49,24 @@ class EntryFormat(BinaryMessageFormatV1):
                 value_end = end + 2 + length_at(data, end)[0]
                 headers[data[at + 2 : end].decode()] = data[end + 2 : value_end].decode()
                 at = value_end
+            if "message_id" in headers:
+                headers.setdefault("correlation_id", headers["message_id"])
             return data[data_at:], headers
         except (ValueError, StructError):
             return super().parse(data)
 
 
 def encode(envelope: Envelope) -> bytes:
-    """The entry's body."""
+    """The entry's body. What a reader can derive is left out: Redis holds it as often as events wait."""
+    time = envelope.time.astimezone(UTC).replace(tzinfo=None)
     headers = {
-        "correlation_id": envelope.correlation_id,
-        "content-type": "application/json",
         "message_id": envelope.id,
         "type": envelope.type,
         "source": envelope.source,
-        "time": envelope.time.astimezone(UTC).isoformat(timespec="milliseconds"),
+        "time": f"{time.isoformat(timespec='milliseconds')}Z",
     }
+    if envelope.correlation_id != envelope.id:
+        headers["correlation_id"] = envelope.correlation_id
     if envelope.subject is not None:
         headers["subject"] = envelope.subject
     if envelope.causation_id is not None:
@@ -87,27 +90,31 @@ def pack(headers: Mapping[str, str], body: bytes) -> bytes:
     return _START.pack(_MAGIC, 1, _HEADERS_AT, _START.size + len(packed), len(headers)) + packed + body
 
 
-def decode(raw: bytes, priority: Priority) -> Envelope:
+def envelope_of(body: bytes, headers: Mapping[str, str], priority: Priority) -> Envelope:
     """What `encode` was given, `not_before` aside, which has passed.
 
     Raises `UndecodableError`, also for attributes that no database could keep: anybody may have written
     the entry. The data is not looked at: that is the contract's business.
     """
-    body, headers = EntryFormat.parse(raw)
+    given = headers.get
     try:
+        event_id = headers["message_id"]
+        if not _ID.fullmatch(event_id):
+            raise UndecodableError("the entry's message_id is no event's id")
+        time, expires, attempts, run = given("time"), given("expires"), given("maxattempts"), given("run")
         return Envelope(
-            id=_matching(_ID, headers["message_id"]),
-            type=_matching(_ATTRIBUTE, headers["type"]),
-            source=_matching(_ATTRIBUTE, headers.get("source", "unknown")),
-            time=_aware(headers["time"]) if "time" in headers else datetime.now(UTC),
-            correlation_id=_matching(_ATTRIBUTE, headers.get("correlation_id", headers["message_id"])),
+            id=event_id,
+            type=_plain(headers["type"]),
+            source=_plain(given("source", "unknown")),
+            time=_aware(time) if time else datetime.now(UTC),
+            correlation_id=_plain(given("correlation_id", event_id)),
             data=body.decode(),
-            subject=_matching(_ATTRIBUTE, headers["subject"]) if "subject" in headers else None,
-            causation_id=_matching(_ATTRIBUTE, headers["causationid"]) if "causationid" in headers else None,
+            subject=_plain(headers["subject"]) if "subject" in headers else None,
+            causation_id=_plain(headers["causationid"]) if "causationid" in headers else None,
             priority=priority,
-            expires_at=_aware(headers["expires"]) if "expires" in headers else None,
-            max_attempts=_small(headers["maxattempts"]) if "maxattempts" in headers else None,
-            run=_small(headers.get("run", "0")),
+            expires_at=_aware(expires) if expires else None,
+            max_attempts=_small(attempts) if attempts else None,
+            run=_small(run) if run else 0,
         )
     except KeyError as error:
         raise UndecodableError(f"the entry has no {error.args[0]}") from error
@@ -115,19 +122,26 @@ def decode(raw: bytes, priority: Priority) -> Envelope:
         raise UndecodableError(f"the entry is no event: {type(error).__name__}") from error
 
 
+def decode(raw: bytes, priority: Priority) -> Envelope:
+    """The event in an entry's body. Raises `UndecodableError`."""
+    return envelope_of(*EntryFormat.parse(raw), priority)
+
+
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-_ATTRIBUTE = re.compile(r"[^\x00-\x1f\x7f]{1,300}")
 _NUMBER = re.compile(r"[0-9]{1,6}")
+_ATTRIBUTE_CHARACTERS = 300
 
 
-def _matching(pattern: re.Pattern[str], text: str) -> str:
-    if not pattern.fullmatch(text):
+def _plain(text: str) -> str:
+    if not text or len(text) > _ATTRIBUTE_CHARACTERS or not text.isprintable():
         raise ValueError("an attribute out of bounds")
     return text
 
 
 def _small(text: str) -> int:
-    return int(_matching(_NUMBER, text))
+    if not _NUMBER.fullmatch(text):
+        raise ValueError("a number out of bounds")
+    return int(text)
 
 
 def _aware(text: str) -> datetime:

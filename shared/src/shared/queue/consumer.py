@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from shared.queue.breaker import Breaker
-from shared.queue.codec import DATA_FIELD, UndecodableError, decode
+from shared.queue.codec import DATA_FIELD, EntryFormat, UndecodableError, envelope_of
 from shared.queue.handling import Handling
 from shared.queue.keys import GROUP, LANES, QueueKeys
 from shared.queue.ledger import Delivery, Ledger, Verdict
@@ -267,11 +267,13 @@ class Consumer:
     def _delivery(
         self, lane: int, entry_id: str, fields: list[bytes], deliveries: int, now: datetime
     ) -> Delivery:
-        named = dict(zip(fields[::2], fields[1::2], strict=True))
-        raw = named.get(DATA_FIELD, b"\n".join(fields))
+        raw = dict(zip(fields[::2], fields[1::2], strict=True)).get(DATA_FIELD)
+        if raw is None:
+            raw = b"\n".join(fields)  # somebody else's entry: whatever it is, it is kept
+        body, headers = EntryFormat.parse(raw)
         envelope, problem, limit = None, "", 0
         try:
-            envelope = decode(raw, LANES[lane - 1])
+            envelope = envelope_of(body, headers, LANES[lane - 1])
             limit = envelope.max_attempts or self._attempts(envelope.type)
         except UndecodableError as error:
             problem = str(error)
@@ -281,6 +283,8 @@ class Consumer:
             entry_id=entry_id,
             deliveries=deliveries,
             raw=raw,
+            body=body,
+            headers=headers,
             envelope=envelope,
             worker=self._options.name,
             policy=self._options.policy,

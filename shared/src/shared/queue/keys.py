@@ -1,7 +1,5 @@
 """The names of a queue's keys: one hash tag a queue, so that a script never crosses slots of a cluster."""
 
-from dataclasses import dataclass
-
 from shared.events.envelope import Priority
 
 GROUP = "workers"
@@ -9,28 +7,19 @@ LANES = (Priority.HIGH, Priority.NORMAL, Priority.LOW)
 """In the order of their priority, and of the lane numbers 1, 2, 3 in the scripts."""
 
 
-@dataclass(frozen=True, slots=True)
 class QueueKeys:
     """All keys of one queue."""
 
-    queue: str
-
-    @property
-    def control(self) -> str:
-        return f"{{{self.queue}}}:control"
-
-    @property
-    def retries(self) -> str:
-        return f"{{{self.queue}}}:retries"
-
-    @property
-    def retry_bodies(self) -> str:
-        return f"{{{self.queue}}}:retry-bodies"
-
-    @property
-    def lanes(self) -> tuple[str, str, str]:
-        high, normal, low = (f"{{{self.queue}}}:{lane.value}" for lane in LANES)
-        return high, normal, low
+    def __init__(self, queue: str) -> None:
+        tag = f"{{{queue}}}"
+        self.control = f"{tag}:control"
+        """A hash: the epoch, and the life of the server that it was opened in."""
+        self.retries = f"{tag}:retries"
+        """A sorted set: event and run, by when they are due (ms since 1970)."""
+        self.retry_bodies = f"{tag}:retry-bodies"
+        """A hash: event and run to the number of the lane and the body."""
+        self.lanes = tuple(f"{tag}:{lane.value}" for lane in LANES)
+        """Streams, in the order of their priority."""
 
 
 def lane_number(priority: Priority) -> int:

@@ -19,6 +19,9 @@ class Delivery:
     deliveries: int
     """How often it was delivered and started elsewhere before: above nought it is a suspect."""
     raw: bytes
+    body: bytes
+    headers: dict[str, str]
+    """What `raw` holds, as FastStream calls it: read once, for the envelope and for the handler."""
     envelope: Envelope | None
     """None where the bytes are no event; `problem` then says why."""
     worker: str

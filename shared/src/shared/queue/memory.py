@@ -1,11 +1,13 @@
 """A ledger in memory: for tests of handlers and for measurements, where nothing has to survive."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from shared.queue.ledger import AlreadyEndedError, Delivery, Verdict
+from shared.queue.outcomes import RetryLaterError
 
 
 class MemoryLedger:
@@ -16,15 +18,17 @@ class MemoryLedger:
         self.reasons: dict[tuple[str, int], str] = {}
         self.failures: dict[tuple[str, int], int] = defaultdict(int)
         self._began: set[tuple[str, int]] = set()
+        self._running: dict[tuple[str, int], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._postponed: dict[tuple[str, int], datetime] = {}
 
     @asynccontextmanager
     async def transaction(self, delivery: Delivery) -> AsyncGenerator[None]:
         job = (delivery.event_id, delivery.run)
-        if job in self.ended:
-            raise AlreadyEndedError
-        yield
-        self.ended[job] = "completed"
+        async with self._running[job]:  # a copy waits for the first, as it does for a row in a database
+            if job in self.ended:
+                raise AlreadyEndedError
+            yield
+            self.ended[job] = "completed"
 
     async def begin_alone(self, delivery: Delivery) -> Verdict | None:
         job = (delivery.event_id, delivery.run)
@@ -43,7 +47,8 @@ class MemoryLedger:
         self.failures[job] += 1
         if self.failures[job] >= delivery.limit:
             return self._end(delivery, "dead", type(error).__name__)
-        return Verdict("failed", delivery.policy.after_failure(self.failures[job]))
+        delay = error.after if isinstance(error, RetryLaterError) else None
+        return Verdict("failed", delay or delivery.policy.after_failure(self.failures[job]))
 
     async def postpone(self, delivery: Delivery, error: Exception) -> Verdict:
         first = self._postponed.setdefault((delivery.event_id, delivery.run), delivery.started_at)

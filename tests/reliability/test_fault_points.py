@@ -1,0 +1,96 @@
+"""A crash at any point is safe: each point of the code x each way of dying there x each service."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import pytest
+
+from shared.queue.keys import QueueKeys
+from support.checker import Checker
+from support.faults import GATEWAY_POINTS, WORKER_POINTS, Fault, How
+from support.faults_client import Client, order
+from support.system import Shape, System
+from support.waiting import until
+
+WORKERS = ("order-worker", "inventory-worker")
+STOCK = 100_000
+
+# What has to happen first, so that an event comes to the point at all.
+_FAILS = Fault("before-commit", How.EXCEPTION)
+_IS_TAKEN_OVER = Fault("before-commit", How.KILL)
+_BEFORE = {
+    "before-failure": _FAILS,
+    "after-failure": _FAILS,
+    "before-retry-move": _FAILS,
+    "after-retry-move": _FAILS,
+    "before-suspect": _IS_TAKEN_OVER,
+    "after-suspect": _IS_TAKEN_OVER,
+}
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("how", list(How))
+def test_a_worker_may_end_at_any_point(how: How, start_system: Callable[[Shape], System]) -> None:
+    system = start_system(Shape(faults=True))
+    with system.client() as client:
+        passage = Passage(system, client)
+        for point in WORKER_POINTS:
+            before = [_BEFORE[point]] if point in _BEFORE else []
+            passage.go_through(dict.fromkeys(WORKERS, (*before, Fault(point, how))), name=point)
+        passage.end_well()
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("how", [How.KILL, How.EXCEPTION, How.CANCEL])
+def test_the_gateway_may_end_at_any_point(how: How, start_system: Callable[[Shape], System]) -> None:
+    system = start_system(Shape(faults=True))
+    with system.client() as client:
+        passage = Passage(system, client)
+        for point in GATEWAY_POINTS:
+            passage.go_through({"gateway": [Fault(point, how)]}, name=point)
+        passage.end_well()
+
+
+class Passage:
+    """One system, through one fault after the other."""
+
+    def __init__(self, system: System, client: Client) -> None:
+        self._system, self._client = system, client
+        self._checker = Checker(system)
+        self._garbage = 0
+        client.set_stock("mug", STOCK, threshold=STOCK - 10)
+
+    def go_through(self, faults: Mapping[str, Sequence[Fault]], *, name: str) -> None:
+        """Arms the faults, and publishes orders until all of them have happened.
+
+        First what the fault before left is worked off: too many faults of one event would be its death.
+        """
+        until(self._is_idle, within=30)
+        for service, its_faults in faults.items():
+            self._system.faults(service).arm(*its_faults)
+        deadline, number = time.monotonic() + 60, 0
+        while armed := [f"{s}: {f}" for s in faults for f in self._system.faults(s).armed]:
+            assert time.monotonic() < deadline, f"not reached: {armed}"
+            number += 1
+            self._client.publish(order(f"{name}-{number}", mug=1))
+            self._client.publish(order(f"{name}-{number}-short", nobody_has_it=1))
+            if "dead-letter" in name:
+                self._put_garbage()
+            time.sleep(0.5)
+
+    def end_well(self) -> None:
+        self._checker.settle(within=60)
+        judgement = self._checker.judge(self._client.history, strangers=self._garbage, stock={"mug": STOCK})
+        print({name: service.deaths for name, service in self._system.services.items()}, judgement)
+        assert not judgement.wrong, judgement
+
+    def _is_idle(self) -> bool:
+        """Nobody has anything in hand; what is tried again later does not matter."""
+        return not any("pending" in line for line in self._checker.undrained())
+
+    def _put_garbage(self) -> None:
+        """An entry that is no event, in each queue: it can only die."""
+        with self._system.redis.client() as redis:
+            for queue in self._system.queues:
+                redis.xadd(QueueKeys(queue).lanes[1], {"__data__": b"\xff\x00 no event"})
+                self._garbage += 1

@@ -1,0 +1,44 @@
+"""A restart by SIGTERM, under load, is noticed by nobody."""
+
+from collections.abc import Callable
+
+import pytest
+
+from support.checker import Checker
+from support.faults_client import told
+from support.faults_load import Load
+from support.faults_worker import starts
+from support.system import Shape, System
+
+AWAY = {"ConnectError", "ConnectTimeout"}
+"""What a client may meet at a gateway that is being restarted, besides a 503: nobody listens there."""
+
+
+@pytest.mark.timeout(600)
+def test_no_request_fails_and_no_handler_is_run_twice(
+    start_system: Callable[[Shape], System], sized: Callable[[int, int], int]
+) -> None:
+    system = start_system(Shape(gateways=2, odd=1, concurrency=5))
+    with Load(system, threads=2, pause=0.05) as load:
+        load.go_on(until_accepted=10)
+        for _ in range(sized(5, 20)):
+            for service in system.services.values():
+                load.client.publish_many([told("sleep 0.1")] * 3)
+                code = service.restart()
+                assert code in (0, -15), (
+                    f"{service.name} ended with {code}: {system.log(service.name)[-2000:]}"
+                )
+                system.wait_until_ready()
+        load.finish()
+
+        checker = Checker(system)
+        checker.settle(within=60)
+        judgement = checker.judge(load.history, stock=load.stock)
+        deaths = {name: service.deaths for name, service in system.services.items() if service.deaths}
+        print(judgement, load.history.answers, deaths)
+        assert not judgement.wrong, judgement
+        assert not load.history.wrong
+        errors = {name for name in load.history.answers if not name.isdecimal()}
+        assert errors <= AWAY, load.history.answers
+        started = starts(system.starts_file)
+        assert [event_id for event_id, count in started.items() if count > 1] == []
