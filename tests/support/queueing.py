@@ -32,6 +32,12 @@ SOON = RetryPolicy(base=timedelta(milliseconds=20), cap=timedelta(milliseconds=1
 ORDERS = QueueKeys("orders")
 HIGH, NORMAL, LOW = ORDERS.lanes
 
+_LEFT = """
+local left = redis.call('ZCARD', KEYS[4])
+for lane = 1, 3 do left = left + redis.call('XLEN', KEYS[lane]) end
+return left
+"""
+
 _numbers = itertools.count(1)
 
 
@@ -140,11 +146,7 @@ class Station:
 
     async def is_drained(self) -> bool:
         """Whether nothing is left, looked at in one moment: what moves would else be seen nowhere."""
-        pipeline = self.client.pipeline(transaction=True)
-        for lane in ORDERS.lanes:
-            pipeline.xlen(lane)
-        pipeline.zcard(ORDERS.retries)
-        return not any(await pipeline.execute())
+        return await self.client.eval(_LEFT, 4, *ORDERS.lanes, ORDERS.retries) == 0  # type: ignore[misc]
 
     async def group(self, lane: str = NORMAL) -> dict[str, Any]:
         (group,) = await self.client.xinfo_groups(lane)

@@ -28,15 +28,16 @@ from shared.queue.inspection import Inspector
 from shared.service.app import create_service
 from shared.service.background import Background
 from shared.service.health import Health
-from shared.service.hosts import KnownHosts
 from shared.service.metrics import Metrics
 from shared.service.settings import load
+from shared.service.watchdog import Watchdog
 from shared.store.database import Database
 from shared.store.relay import Relay
-from shared.store.tables import utc_now
 
 log = logging.getLogger(__name__)
 
+STANDSTILL_SECONDS = 10.0
+"""How long the event loop may stand still before the process ends itself."""
 DESCRIPTION = "Takes events, keeps a journal of all that becomes of them, and speaks for the workers."
 
 
@@ -48,7 +49,9 @@ class Gateway:
         self.database = Database(settings.database_url)
         self.redis = connect(settings.redis_url)
         self.http = httpx.AsyncClient(timeout=TIME_LIMITS, trust_env=False)
-        self.relay = Relay(self.database, JournalRow, RedisSender(self.redis, opens=True), queues=QUEUES)
+        sender = RedisSender(self.redis, opens=True)
+        self.relay = Relay(self.database, JournalRow, sender, queues=QUEUES)
+        self.watchdog = Watchdog(STANDSTILL_SECONDS)
         service_key = settings.service_key.get_secret_value()
         self.keys = ApiKeys(self.database, service_key=service_key)
         self.metrics, self.inspector = Metrics(), Inspector(self.redis)
@@ -59,15 +62,12 @@ class Gateway:
             health=Health(alive=lambda: None, needs={"database": self._database_trouble}),
             metrics=lambda: self.metrics.scrape(self.inspector, QUEUES),
             lifespan=self._living,
-            routes=[publish.router, events.router, workers.router, internal.router],
+            routes=[publish.router, events.router, workers.router, internal.router, health.router],
+            own_health=True,
         )
-        self.app.include_router(health.router)
-        routes = self.app.router.routes
-        routes.insert(0, routes.pop())  # the health of all stands before that of this service alone
-        self.app.add_middleware(KnownHosts, hosts=settings.hosts)
         self.app.state.authenticator = self.keys
         self.app.state.parts = Parts(
-            publishing=Publishing(JournalWriter(self.database, self.relay), clock=utc_now),
+            publishing=Publishing(JournalWriter(self.database, self.relay), clock=sender.clock.now),
             reader=JournalReader(self.database),
             activity=Activity(self.inspector),
             take_over=TakeOver(self.database),
@@ -87,6 +87,7 @@ class Gateway:
     async def _living(self) -> AsyncGenerator[None]:
         if self.settings.admin_key:
             await self.keys.admit_admin(self.settings.admin_key.get_secret_value())
+        self.watchdog.start()
         background = Background()
         background.start("relay", self.relay.run)
         background.start("key purge", KeyPurge(self.database).run)
@@ -95,6 +96,7 @@ class Gateway:
             yield
         finally:
             await background.stop()
+            await self.watchdog.stop()
             await self.http.aclose()
             await self.redis.aclose()
             await self.database.close()

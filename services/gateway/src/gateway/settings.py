@@ -16,16 +16,10 @@ class Settings(ServiceSettings):
     port: int = Field(8000, alias="GATEWAY_PORT", ge=1, le=65535)
     admin_key: Annotated[SecretStr, Field(min_length=16)] | None = Field(None, alias="QUEUE_ADMIN_KEY")
     """A key that has all scopes from the start."""
-    hosts_text: str = Field("localhost,127.0.0.1,[::1],gateway", alias="ALLOWED_HOSTS")
     order_worker_url: Url | None = Field(None, alias="ORDER_WORKER_URL")
     inventory_worker_url: Url | None = Field(None, alias="INVENTORY_WORKER_URL")
     payment_worker_url: Url | None = Field(None, alias="PAYMENT_WORKER_URL")
     notification_worker_url: Url | None = Field(None, alias="NOTIFICATION_WORKER_URL")
-
-    @property
-    def hosts(self) -> tuple[str, ...]:
-        """The names that a Host header may have."""
-        return tuple(host.strip() for host in self.hosts_text.split(",") if host.strip())
 
     @property
     def workers(self) -> Mapping[str, str]:

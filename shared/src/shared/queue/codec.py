@@ -96,8 +96,8 @@ def envelope_of(body: bytes, headers: Mapping[str, str], priority: Priority) -> 
     Raises `UndecodableError`, also for attributes that no database could keep: anybody may have written
     the entry. The data is not looked at: that is the contract's business.
     """
-    given = headers.get
     try:
+        given = headers.get  # what another format calls headers may be anything
         event_id = headers["message_id"]
         if not _ID.fullmatch(event_id):
             raise UndecodableError("the entry's message_id is no event's id")

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -25,6 +25,7 @@ from shared.queue.keys import GROUP, LANES, QueueKeys
 from shared.queue.ledger import Delivery, Ledger, Verdict
 from shared.queue.policy import Backoff, RetryPolicy
 from shared.queue.scripts import Call, Scripts
+from shared.queue.tasks import end_all
 
 log = logging.getLogger(__name__)
 
@@ -58,12 +59,6 @@ class Observer(Protocol):
     def settled(self, delivery: Delivery, verdict: Verdict, seconds: float) -> None: ...
 
 
-@dataclass(slots=True)
-class _Settled:
-    delivery: Delivery
-    verdict: Verdict
-
-
 class Consumer:
     """Reads until it is stopped. No error of Redis or the ledger ends it, and none makes it spin."""
 
@@ -95,11 +90,12 @@ class Consumer:
         self._observer = observer
         self._held: dict[tuple[int, str], Delivery] = {}
         self._todo: asyncio.Queue[Delivery] = asyncio.Queue()
-        self._settled: list[_Settled] = []
+        self._settled: dict[tuple[int, str], tuple[Delivery, Verdict]] = {}  # what Redis has not heard yet
         self._unfinished = 0  # in hand and not settled
         self._alone = False  # a suspect is in hand
         self._yielding = False  # a suspect waits until nothing is in hand
         self._looked = 0.0
+        self._look_seconds = min(options.lease.total_seconds() / 6, IDLE_SECONDS)
         self._earned = {"low": 0.0, "normal": 0.0}  # places that the lower lanes have a right to
         self._seconds = BRISK_SECONDS  # a running mean of what a handler takes
         self._changed = asyncio.Event()
@@ -143,8 +139,7 @@ class Consumer:
             return
         self._stopping = True
         self._changed.set()
-        reader, ringer, renewer, *workers = self._tasks
-        ringer.cancel()
+        reader = self._tasks[0]
         await asyncio.wait([reader], timeout=self._options.grace.total_seconds())
         while not self._todo.empty():
             self._todo.get_nowait()
@@ -154,9 +149,7 @@ class Consumer:
                 while self._unfinished:
                     self._changed.clear()
                     await self._changed.wait()
-        for task in (*workers, renewer, reader):
-            task.cancel()
-        await asyncio.wait(self._tasks)
+        await end_all(self._tasks)
         await self._hand_back()
 
     # The read loop
@@ -181,27 +174,30 @@ class Consumer:
         """Settles what is done and fetches what fits, in one round trip; then waits for a reason to go on."""
         self._changed.clear()
         room = self._room()
-        settling, self._settled = self._settled, []
-        calls = self._settlements(settling)
-        if room:
+        settlements = self._settlements()
+        calls = [call for call, _ in settlements]
+        fetches = room > 0 or self._is_to_look_again()
+        if fetches:
             calls.append(self._fetch_call(room))
-        try:
-            replies = await self._scripts.call_all(calls) if calls else []
-        except BaseException:
-            self._settled = settling + self._settled
-            raise
-        for settled in settling:
-            self._forget(settled.delivery)
-        if not room:
-            await self._wait_for_room()
+        replies = await self._scripts.call_all(calls)
+        for (_, settled), reply in zip(settlements, replies, strict=False):
+            if not isinstance(reply, Exception):
+                self._forget(settled)
+        if not fetches:
+            _raise_first(replies)
+            if not self._room():
+                await self._wait_for_room()
             return
-        state, wait_ms, last_ids, entries, now_ms = replies[-1]
+        fetched = replies.pop()
+        _raise_first([fetched])
+        state, wait_ms, last_ids, entries, now_ms = fetched
         self._take(entries, datetime.fromtimestamp(now_ms / 1000, UTC))
+        _raise_first(replies)
         self.state = "closed" if state == b"closed" else "open"
         self._yielding = state == b"stalled" and bool(self._held)
         if self.state == "closed":
             await self._wait(random.uniform(0.2, 0.4))
-        elif not entries and not self._settled:
+        elif room and last_ids and not self._settled:  # all lanes were read to their end
             self._last_ids = last_ids
             self._armed.set()
             await self._wait(min(wait_ms / 1000, IDLE_SECONDS))
@@ -209,7 +205,7 @@ class Consumer:
     async def _wait_for_room(self) -> None:
         """Until enough is settled to be worth a round trip, or for a moment if it is only the reserve."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE_SECONDS if self._is_patient() else IDLE_SECONDS):
+            async with asyncio.timeout(PATIENCE_SECONDS if self._is_patient() else self._look_seconds):
                 await self._changed.wait()
                 while self._is_patient():
                     self._changed.clear()
@@ -235,9 +231,14 @@ class Consumer:
         reserve = self._capacity() - self._options.concurrency
         return self._unfinished > self._options.concurrency + reserve // 2
 
+    def _is_to_look_again(self) -> bool:
+        """Whether a suspect for which this consumer empties its hands may have found another taker."""
+        due = time.monotonic() - self._looked > self._look_seconds
+        return self._yielding and due and not self._alone and not self._stopping
+
     def _fetch_call(self, room: int) -> Call:
         look = "no"
-        if time.monotonic() - self._looked > self._options.lease.total_seconds() / 6 or self._yielding:
+        if time.monotonic() - self._looked > self._look_seconds or (self._yielding and not self._held):
             self._looked = time.monotonic()
             look = "look" if self._held else "take"
         low = self._share("low", room)
@@ -316,7 +317,7 @@ class Consumer:
             verdict = await self._handled(delivery)
             seconds = time.monotonic() - began
             self._seconds += (seconds - self._seconds) * 0.1
-            self._settled.append(_Settled(delivery, verdict))
+            self._settled[delivery.lane, delivery.entry_id] = (delivery, verdict)
             self._unfinished -= 1
             self._changed.set()
             if self._observer:
@@ -331,32 +332,34 @@ class Consumer:
             log.critical("cannot_settle", extra={"event_id": delivery.event_id}, exc_info=True)
             return Verdict("failed", UNSETTLED)
 
-    def _settlements(self, settling: Sequence[_Settled]) -> list[Call]:
-        """One acknowledgement a lane, and a move for each that is tried again later."""
-        calls: list[Call] = []
-        for number, lane in enumerate(self._keys.lanes, 1):
-            mine = [settled for settled in settling if settled.delivery.lane == number]
-            ended = [settled.delivery.entry_id for settled in mine if settled.verdict.retry_in is None]
-            if ended:
-                calls.append(Call("ack", (lane,), (GROUP, *ended)))
-            calls += [
-                self._later_call(lane, settled.delivery, settled.verdict.retry_in)
-                for settled in mine
-                if settled.verdict.retry_in is not None
-            ]
+    def _settlements(self) -> list[tuple[Call, list[Delivery]]]:
+        """One acknowledgement a lane, a move for each that is tried again later; with what each settles."""
+        calls: list[tuple[Call, list[Delivery]]] = []
+        ended: dict[int, list[Delivery]] = {}
+        for delivery, verdict in self._settled.values():
+            if verdict.retry_in is None:
+                ended.setdefault(delivery.lane, []).append(delivery)
+            else:
+                calls.append((self._later_call(delivery, verdict.retry_in), [delivery]))
+        for lane, deliveries in ended.items():
+            ids = [delivery.entry_id for delivery in deliveries]
+            calls.append((Call("ack", (self._keys.lanes[lane - 1],), (GROUP, *ids)), deliveries))
         return calls
 
-    def _later_call(self, lane: str, delivery: Delivery, delay: timedelta) -> Call:
+    def _later_call(self, delivery: Delivery, delay: timedelta) -> Call:
         job = f"{delivery.event_id}:{delivery.run}"
         milliseconds = max(1, int(delay.total_seconds() * 1000))
         args = (GROUP, self._options.name, delivery.entry_id, delivery.lane, job, milliseconds)
+        lane = self._keys.lanes[delivery.lane - 1]
         return Call("later", (lane, self._keys.retries, self._keys.retry_bodies), args)
 
-    def _forget(self, delivery: Delivery) -> None:
-        self._held.pop((delivery.lane, delivery.entry_id), None)
-        if delivery.suspect:
-            self._alone = False
-            self._looked = 0.0  # where there was one there may be more
+    def _forget(self, settled: Sequence[Delivery]) -> None:
+        for delivery in settled:
+            self._held.pop((delivery.lane, delivery.entry_id), None)
+            self._settled.pop((delivery.lane, delivery.entry_id), None)
+            if delivery.suspect:
+                self._alone = False
+                self._looked = 0.0  # where there was one there may be more
 
     # Leases
 
@@ -365,7 +368,7 @@ class Consumer:
         while True:
             await asyncio.sleep(self._options.lease.total_seconds() / 3)
             try:
-                await self._scripts.call_all(self._renewals())
+                _raise_first(await self._scripts.call_all(self._renewals()))
                 backoff.reset()
             except (RedisError, OSError):
                 await asyncio.sleep(min(backoff.next(), self._options.lease.total_seconds() / 3))
@@ -397,9 +400,17 @@ class Consumer:
     async def _hand_back(self) -> None:
         """Settles what is done, releases the rest as it came. What Redis does not hear, the lease ends."""
         try:
-            await self._scripts.call_all(self._settlements(self._settled))
-            for settled in self._settled:
-                self._forget(settled.delivery)
-            await self._scripts.call_all(self._releases())
+            settlements = self._settlements()
+            replies = await self._scripts.call_all([call for call, _ in settlements])
+            for (_, settled), reply in zip(settlements, replies, strict=True):
+                if not isinstance(reply, Exception):
+                    self._forget(settled)
+            _raise_first(replies + await self._scripts.call_all(self._releases()))
         except (RedisError, OSError) as error:
             log.warning("hand_back_failed", extra={"queue": self._queue, "error": repr(error)})
+
+
+def _raise_first(replies: Sequence[Any]) -> None:
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise reply

@@ -47,14 +47,16 @@ class Scripts:
             return await self._client.evalsha(hashed, len(keys), *keys, *args)
 
     async def call_all(self, calls: Sequence[Call]) -> list[Any]:
-        """The replies of several calls, in their order. Raises the first error, after all have run."""
+        """The replies of several calls, in their order; an error of one call stands in its reply's place.
+
+        Raises `RedisError` or `OSError` where the round trip failed: some of them may have run.
+        """
+        if not calls:
+            return []
         replies = await self._run(calls)
         if any(isinstance(reply, NoScriptError) for reply in replies):
             await self._load()
             replies = await self._run(calls)
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise reply
         return replies
 
     async def _run(self, calls: Sequence[Call]) -> list[Any]:

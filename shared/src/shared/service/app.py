@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.service.health import Health, health_routes
+from shared.service.hosts import KnownHosts
 from shared.service.logs import configure_logs
 from shared.service.problem import answer_with_problems, unavailable
 from shared.service.settings import ServiceSettings
@@ -28,11 +29,12 @@ def create_service(
     metrics: Callable[[], Any],
     lifespan: Callable[[], AbstractAsyncContextManager[None]],
     routes: Sequence[APIRouter] = (),
+    own_health: bool = False,
 ) -> FastAPI:
     """An application with health, metrics, problem+json for every error, and these routes.
 
-    `metrics` answers the text of a scrape. `app.state.database` and `app.state.authenticator` are set
-    by whoever composes the service.
+    `metrics` answers the text of a scrape. With `own_health` the `/health` is among the routes.
+    `app.state.database` and `app.state.authenticator` are set by whoever composes the service.
     """
 
     @asynccontextmanager
@@ -53,7 +55,8 @@ def create_service(
         return Response(await metrics(), media_type=CONTENT_TYPE_LATEST)
 
     _ = scrape
-    app.include_router(health_routes(health))
+    app.add_middleware(KnownHosts, hosts=settings.hosts)
+    app.include_router(health_routes(health, summary=not own_health))
     for router in routes:
         app.include_router(router)
     return app

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from shared.queue.policy import Backoff
+from shared.queue.tasks import end_all
 
 log = logging.getLogger(__name__)
 
@@ -20,10 +21,7 @@ class Background:
         self._tasks.append(asyncio.create_task(self._keep(name, loop), name=name))
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await end_all(self._tasks)
         self._tasks.clear()
 
     async def _keep(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:

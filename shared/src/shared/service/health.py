@@ -31,8 +31,11 @@ class Health:
         return {name: answer for name, answer in zip(self.needs, answers, strict=True) if answer}
 
 
-def health_routes(health: Health) -> APIRouter:
-    """`/livez`, `/readyz` and `/health`; they need no key and tell no secret."""
+def health_routes(health: Health, *, summary: bool = True) -> APIRouter:
+    """`/livez`, `/readyz` and, unless the service has one of its own, `/health`.
+
+    They need no key and tell no secret.
+    """
     router = APIRouter(tags=["health"])
 
     @router.get("/livez")
@@ -47,14 +50,15 @@ def health_routes(health: Health) -> APIRouter:
         response.status_code = 503 if troubles else 200
         return {"status": "down", "troubles": troubles} if troubles else {"status": "ok"}
 
-    @router.get("/health")
-    async def summary(response: Response) -> dict[str, Any]:
+    async def summarise(response: Response) -> dict[str, Any]:
         troubles = await _all_troubles(health)
         response.status_code = 503 if troubles else 200
         status = "down" if troubles else "disabled" if health.disabled else "ok"
         return {"status": status, "troubles": troubles, **health.details()}
 
-    _ = livez, readyz, summary
+    if summary:
+        router.get("/health", name="health")(summarise)
+    _ = livez, readyz
     return router
 
 

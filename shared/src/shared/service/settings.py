@@ -36,10 +36,17 @@ class ServiceSettings(BaseSettings):
     redis_url_set: Annotated[str, StringConstraints(pattern=r"^rediss?://")] | None = Field(
         None, alias="REDIS_URL"
     )
+    hosts_text: str | None = Field(None, alias="ALLOWED_HOSTS")
     service_key: SecretStr = Field(alias="QUEUE_SERVICE_KEY", min_length=16)
     """What the services show each other."""
     log_format: Literal["text", "json"] = Field("text", alias="LOG_FORMAT")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", alias="LOG_LEVEL")
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The names that a Host header may have: this machine's and the service's own by default."""
+        text = self.hosts_text or f"localhost,127.0.0.1,[::1],{self.name}"
+        return tuple(host.strip() for host in text.split(",") if host.strip())
 
     @property
     def redis_url(self) -> str:

@@ -5,6 +5,8 @@ import faulthandler
 import sys
 import time
 
+from shared.queue.tasks import end_all
+
 
 class Watchdog:
     """Ends the process after `limit` seconds without a pulse of the loop, and prints where it stood.
@@ -31,8 +33,7 @@ class Watchdog:
 
     async def stop(self) -> None:
         if self._task:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            await end_all([self._task])
 
     async def _pulse(self) -> None:
         try:

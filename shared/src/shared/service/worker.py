@@ -74,6 +74,7 @@ class Worker:
             base_url=settings.gateway_url,
             headers={"Authorization": f"Bearer {settings.service_key.get_secret_value()}"},
             timeout=GATEWAY_TIMES,
+            trust_env=False,  # no proxy stands between our own services
         )
         self.relay = Relay(self.database, Outbox, RedisSender(self.client, opens=False), queues=QUEUES)
         self.handover = HandOver(self.database, queue.name, self.gateway)

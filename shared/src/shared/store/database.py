@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, event, make_url, text
@@ -44,12 +44,12 @@ class Database:
         if self.is_sqlite:
             _configure_sqlite(self._engine.sync_engine)
             _configure_sqlite(self._pinger.sync_engine)
-        self._writer = asyncio.Lock() if self.is_sqlite else nullcontext()
+        self._writer = asyncio.Lock() if self.is_sqlite else None
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[AsyncSession]:
         """A session whose changes are committed together at the end, or not at all."""
-        async with self._writer, AsyncSession(self._engine, expire_on_commit=False) as session:
+        async with self._turn(), AsyncSession(self._engine, expire_on_commit=False) as session:
             yield session
             await session.commit()
 
@@ -65,11 +65,27 @@ class Database:
 
         On SQLite that is whether the write lock can be had, or is in this process's own hands.
         """
-        busy = isinstance(self._writer, asyncio.Lock) and self._writer.locked()
+        busy = self._writer is not None and self._writer.locked()
         async with asyncio.timeout(within), self._pinger.connect() as connection:
             if busy:
                 await connection.execution_options(reading=True)
             await connection.execute(text("SELECT 1"))
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncGenerator[None]:
+        """This task's turn to write, where there can be only one; raises like a pool that is exhausted."""
+        if self._writer is None:
+            yield
+            return
+        try:
+            async with asyncio.timeout(BUSY_TIMEOUT_SECONDS):
+                await self._writer.acquire()
+        except TimeoutError:
+            raise PoolTimeoutError("other transactions of this process have not ended") from None
+        try:
+            yield
+        finally:
+            self._writer.release()
 
     async def close(self) -> None:
         await self._engine.dispose()

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from httpx import AsyncClient, HTTPError
 from pydantic import Base64Bytes, BaseModel, ConfigDict
-from sqlalchemy import delete, select, tuple_, update
+from sqlalchemy import delete, func, select, tuple_, update
 from sqlmodel import col
 
 from shared.queue.policy import Backoff
@@ -96,6 +96,8 @@ class HandOverBatch(_Report):
 SENT_AT_LEAST = timedelta(seconds=5)
 """How long an outbox row is left to the relay before it is handed over unsent."""
 BATCH = 200
+RAW_BYTES = 8 * 1024 * 1024
+"""Of dead letters in one batch, so that it stays below what the gateway takes."""
 GATHER_SECONDS = 0.05
 """A pause after a commit, so that a batch is worth its request."""
 SWEEP_SECONDS = 2.0
@@ -158,7 +160,7 @@ class HandOver:
         )
         response.raise_for_status()
         await self._close(outbox, attempts, inbox)
-        return max(len(outbox), len(attempts), len(inbox)) == BATCH
+        return max(len(outbox), len(attempts)) == BATCH or len(inbox) > 0
 
     async def _gather(self) -> tuple[Sequence[Outbox], Sequence[Attempt], Sequence[Inbox]]:
         sent = col(Outbox.sent_epoch).is_not(None) | (col(Outbox.created_at) < utc_now() - SENT_AT_LEAST)
@@ -167,9 +169,14 @@ class HandOver:
             attempts = await session.scalars(
                 select(Attempt).where(col(Attempt.unreported)).order_by(col(Attempt.ended_at)).limit(BATCH)
             )
-            inbox = await session.scalars(
-                select(Inbox).where(col(Inbox.unreported)).order_by(col(Inbox.ended_at)).limit(BATCH)
+            sizes = await session.execute(
+                select(col(Inbox.event_id), col(Inbox.run), func.coalesce(func.length(col(Inbox.raw)), 0))
+                .where(col(Inbox.unreported))
+                .order_by(col(Inbox.ended_at))
+                .limit(BATCH)
             )
+            runs = _that_fit([((event_id, run), size) for event_id, run, size in sizes])
+            inbox = await session.scalars(select(Inbox).where(_RUN.in_(runs)))
             return outbox.all(), attempts.all(), inbox.all()
 
     async def _close(
@@ -185,8 +192,22 @@ class HandOver:
                 await session.execute(update(Attempt).where(told).values(unreported=False))
             if inbox:
                 runs = [(row.event_id, row.run) for row in inbox]
-                told = tuple_(col(Inbox.event_id), col(Inbox.run)).in_(runs)
-                await session.execute(update(Inbox).where(told).values(unreported=False))
+                await session.execute(update(Inbox).where(_RUN.in_(runs)).values(unreported=False))
+
+
+_RUN = tuple_(col(Inbox.event_id), col(Inbox.run))
+
+
+def _that_fit(runs: Sequence[tuple[tuple[str, int], int]]) -> list[tuple[str, int]]:
+    """The first of them whose raw bytes together are within `RAW_BYTES`, and always the very first."""
+    fitting: list[tuple[str, int]] = []
+    total = 0
+    for run, size in runs:
+        total += size
+        if fitting and total > RAW_BYTES:
+            break
+        fitting.append(run)
+    return fitting
 
 
 def _report_event(row: Outbox) -> EventReport:

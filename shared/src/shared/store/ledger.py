@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 ERROR_CHARACTERS = 2_000
 TRACEBACK_CHARACTERS = 16_000
+RAW_BYTES = 16 * 1024 * 1024
+"""What is kept of a dead letter: sixty times what the gateway takes for an event."""
 
 
 class SqlLedger:
@@ -215,7 +217,7 @@ def _ended(
         "reason": reason,
         "error": _text(error),
         "traceback": _traceback(error),
-        "raw": delivery.raw if outcome is Outcome.DEAD else None,
+        "raw": delivery.raw[:RAW_BYTES] if outcome is Outcome.DEAD else None,
         "correlation_id": envelope.correlation_id if envelope else None,
         "unreported": True,
     }

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Takes work for one consumer: retries that are due go back to their lanes, entries that nobody
 -- renews are taken over, the rest is read by priority. Never more than `count` entries.
 --
@@ -13,6 +14,7 @@
 --       wait: until the next retry is due, at most 1000
 --       entry: {lane, id, fields, deliveries before this one}
 --
+-- It works on a server whose memory is full as well (allow-oom): work out is what makes room there.
 -- A lost group is made again from the beginning of its stream: never at '$', which would skip what
 -- waits there.
 local group, consumer, lease = ARGV[1], ARGV[2], tonumber(ARGV[4])

@@ -1,14 +1,14 @@
+#!lua flags=allow-oom
 -- Moves an entry from its lane to the retries, in one step, if it is still this consumer's.
 --
 -- KEYS  1 lane   2 retries   3 retry bodies
 -- ARGV  1 group   2 consumer   3 entry id   4 lane (1, 2, 3)   5 event and run   6 delay in ms
--- Reply 1, or 0 where the entry is another's by now: then that one decides
+-- Reply 1, or 0 where the entry is another's by now, which then decides, or was wiped with its group
 --
--- Keyed by event and run: copies of one run collapse, and another run is kept apart. The removal
--- comes first, so that a server that is full (which refuses the ZADD) still refuses the whole: hence
--- the flag below would be wrong here; the entry stays pending and is tried again by its lease.
-local mine = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2])
-if #mine == 0 then
+-- Keyed by event and run: copies of one run collapse, and another run is kept apart. It works on a
+-- server whose memory is full as well (allow-oom): what it writes it has just been holding.
+local mine = redis.pcall('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2])
+if mine.err or #mine == 0 then
   return 0
 end
 local entry = redis.call('XRANGE', KEYS[1], ARGV[3], ARGV[3])[1]
