@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 from redis.asyncio import Redis
 
@@ -40,7 +41,9 @@ def envelopes(count: int) -> list[Envelope]:
     now = datetime.now(UTC)
     ids = (new_id() for _ in range(count))
     return [
-        Envelope(id=i, type="ORDER_CREATED", source="client/shop", time=now, correlation_id="order-1", data=data)
+        Envelope(
+            id=i, type="ORDER_CREATED", source="client/shop", time=now, correlation_id="order-1", data=data
+        )
         for i in ids
     ]
 
@@ -156,7 +159,7 @@ async def latency_raw(url: str, rate: int, seconds: float) -> list[float]:
 
     async def read() -> None:
         while True:
-            reply = await reader.xreadgroup(GROUP, "me", {"raw": ">"}, count=500, block=1000)
+            reply: Any = await reader.xreadgroup(GROUP, "me", {"raw": ">"}, count=500, block=1000)
             now = time.perf_counter()
             for _, entries in reply:
                 took.extend((now - float(fields[b"at"])) * 1000 for _, fields in entries)
@@ -192,6 +195,8 @@ async def memory(url: str, count: int) -> tuple[float, float]:
     ours = await client.memory_usage(QueueKeys("orders").lanes[1], samples=0)
     await fill_raw(client, count)
     raw = await client.memory_usage("raw", samples=0)
+    assert ours is not None
+    assert raw is not None
     await client.aclose()
     return ours / count, raw / count
 

@@ -156,12 +156,15 @@ class TestFailing:
         assert await rows(database, Inbox) == []
 
     async def test_the_last_one_is_the_death_of_the_run(self, database: Database, ledger: SqlLedger) -> None:
-        verdicts = [await ledger.fail(delivery(entry=f"{n}-1"), ValueError("bug")) for n in range(3)]
+        event = envelope()
+        tries = [delivery(event, entry=f"{n}-1") for n in range(3)]
+
+        verdicts = [await ledger.fail(each, ValueError("bug")) for each in tries]
 
         assert [verdict.outcome for verdict in verdicts] == ["failed", "failed", "dead"]
         ended = await row(database, Inbox)
         assert (ended.outcome, ended.reason, ended.error) == ("dead", "ValueError", "bug")
-        assert ended.raw == delivery().raw
+        assert ended.raw == tries[-1].raw
 
     async def test_the_same_delivery_fails_once(self, database: Database, ledger: SqlLedger) -> None:
         verdicts = [await ledger.fail(delivery(), ValueError("bug")) for _ in range(5)]

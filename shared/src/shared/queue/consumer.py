@@ -268,9 +268,10 @@ class Consumer:
     def _delivery(
         self, lane: int, entry_id: str, fields: list[bytes], deliveries: int, now: datetime
     ) -> Delivery:
-        raw = dict(zip(fields[::2], fields[1::2], strict=True)).get(DATA_FIELD)
-        if raw is None:
-            raw = b"\n".join(fields)  # somebody else's entry: whatever it is, it is kept
+        if fields[0] == DATA_FIELD:
+            raw = fields[1]
+        else:  # somebody else's entry: whatever it is, it is kept
+            raw = dict(zip(fields[::2], fields[1::2], strict=True)).get(DATA_FIELD, b"\n".join(fields))
         body, headers = EntryFormat.parse(raw)
         envelope, problem, limit = None, "", 0
         try:
@@ -291,6 +292,7 @@ class Consumer:
             policy=self._options.policy,
             limit=limit,
             fetched_at=now,
+            started_at=now,
             problem=problem,
         )
 
@@ -314,7 +316,13 @@ class Consumer:
         while True:
             delivery = await self._todo.get()
             began = time.monotonic()
-            verdict = await self._handled(delivery)
+            try:
+                verdict = await self._handling.handle(delivery)
+            except Exception:
+                # The ledger could not say what became of it, and is well itself: a bug of ours. The event
+                # is neither lost nor in anybody's way; it comes again, uncounted, until that is mended.
+                log.critical("cannot_settle", extra={"event_id": delivery.event_id}, exc_info=True)
+                verdict = Verdict("failed", UNSETTLED)
             seconds = time.monotonic() - began
             self._seconds += (seconds - self._seconds) * 0.1
             self._settled[delivery.lane, delivery.entry_id] = (delivery, verdict)
@@ -322,15 +330,6 @@ class Consumer:
             self._changed.set()
             if self._observer:
                 self._observer.settled(delivery, verdict, seconds)
-
-    async def _handled(self, delivery: Delivery) -> Verdict:
-        try:
-            return await self._handling.handle(delivery)
-        except Exception:
-            # The ledger could not say what became of it, and the ledger itself is well: a bug of ours. The
-            # event is neither lost nor in anybody's way; it comes again, uncounted, until that is mended.
-            log.critical("cannot_settle", extra={"event_id": delivery.event_id}, exc_info=True)
-            return Verdict("failed", UNSETTLED)
 
     def _settlements(self) -> list[tuple[Call, list[Delivery]]]:
         """One acknowledgement a lane, a move for each that is tried again later; with what each settles."""

@@ -1,8 +1,8 @@
 """The queue's memory of what became of each event: a port, which a worker's database implements."""
 
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from shared.events.envelope import Envelope
@@ -30,8 +30,9 @@ class Delivery:
     """Failed attempts after which its run is dead."""
     fetched_at: datetime
     """By the clock of Redis."""
+    started_at: datetime
+    """Of the present try, by this machine's clock."""
     problem: str = ""
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def event_id(self) -> str:

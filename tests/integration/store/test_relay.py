@@ -1,0 +1,292 @@
+"""What the relay sends, when, and what it marks."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from sqlalchemy import update
+from sqlmodel import col
+
+from shared.events import Envelope
+from shared.queue.clock import ServerClock
+from shared.store.database import Database
+from shared.store.relay import Relay
+from shared.store.tables import Outbox, sendable_columns
+from support import eventually
+from support.deliveries import envelope, row, rows
+
+LONG_AGO = timedelta(minutes=1)
+
+
+class FakeRedis:
+    """A sender whose queue can be closed, wiped and lost."""
+
+    def __init__(self) -> None:
+        self.epochs: dict[str, str | None] = {"orders": "e1", "inventory": "e1"}
+        self.sent: list[tuple[str, str, int]] = []
+        """Queue, id and run, in their order."""
+        self.clock = ServerClock()
+        self.away = False
+        self.looks = 0
+        self.on_send = asyncio.Event()
+        self.hold = asyncio.Event()
+        self.hold.set()
+        self.wipe_at: int | None = None
+        """Once so many were sent, the next send meets `next_epoch`."""
+        self.next_epoch = "e2"
+
+    async def send(self, queue: str, envelopes: Sequence[Envelope]) -> str | None:
+        if self.away:
+            raise RedisConnectionError("away")
+        if self.wipe_at is not None and len(self.sent) >= self.wipe_at:
+            self.wipe_at = None
+            self.epochs = dict.fromkeys(self.epochs, self.next_epoch)
+        epoch = self.epochs[queue]
+        if epoch is not None:
+            self.sent += [(queue, each.id, each.run) for each in envelopes]
+        self.on_send.set()
+        await self.hold.wait()
+        return epoch
+
+    async def epoch(self, queue: str) -> str | None:
+        self.looks += 1
+        if self.away:
+            raise RedisConnectionError("away")
+        return self.epochs[queue]
+
+    @property
+    def ids(self) -> list[str]:
+        return [each for _, each, _ in self.sent]
+
+
+@pytest.fixture
+def redis() -> FakeRedis:
+    return FakeRedis()
+
+
+def outbox(id: str = "x", *, age: timedelta = LONG_AGO, queue: str = "orders", **values: object) -> Outbox:  # noqa: A002
+    columns = sendable_columns(envelope(id), queue)
+    return Outbox(**(columns | {"created_at": datetime.now(UTC) - age} | values))
+
+
+async def add(database: Database, *added: Outbox) -> Sequence[Outbox]:
+    async with database.transaction() as session:
+        session.add_all(added)
+    return added
+
+
+@asynccontextmanager
+async def relaying(database: Database, redis: FakeRedis) -> AsyncIterator[Relay]:
+    relay = Relay(database, Outbox, redis, queues=("orders", "inventory"), sweep=0.05)
+    running = asyncio.create_task(relay.run())
+    try:
+        yield relay
+    finally:
+        assert not running.done(), running
+        running.cancel()
+        await asyncio.wait([running])
+
+
+async def test_rows_of_a_commit_are_sent_at_once(database: Database, redis: FakeRedis) -> None:
+    async with relaying(database, redis) as relay:
+        relay.send_soon(await add(database, outbox("a", age=timedelta()), outbox("b", age=timedelta())))
+
+        await eventually(lambda: redis.ids == ["a", "b"], within=1)
+        await eventually(lambda: _all_marked(database, "e1"))
+        assert redis.ids == ["a", "b"]
+
+
+async def test_a_fresh_row_is_left_to_the_fast_path(database: Database, redis: FakeRedis) -> None:
+    await add(database, outbox("fresh", age=timedelta()), outbox("old"))
+
+    async with relaying(database, redis):
+        await eventually(lambda: "old" in redis.ids)
+        await asyncio.sleep(0.3)
+        assert redis.ids == ["old"]
+
+        await eventually(lambda: "fresh" in redis.ids, within=4)
+
+
+async def test_each_row_goes_to_its_queue(database: Database, redis: FakeRedis) -> None:
+    await add(database, outbox("a", queue="inventory"), outbox("b", queue="orders"))
+
+    async with relaying(database, redis):
+        await eventually(lambda: sorted(redis.sent) == [("inventory", "a", 0), ("orders", "b", 0)])
+
+
+async def test_what_was_sent_is_not_sent_again(database: Database, redis: FakeRedis) -> None:
+    await add(database, *(outbox(f"o{number:03}") for number in range(450)))
+
+    async with relaying(database, redis):
+        await eventually(lambda: _all_marked(database, "e1"))
+        await asyncio.sleep(0.3)
+
+    assert sorted(redis.ids) == [f"o{number:03}" for number in range(450)]
+
+
+async def test_after_a_wipe_every_open_row_is_sent_again(database: Database, redis: FakeRedis) -> None:
+    fresh = timedelta(seconds=1)
+    await add(
+        database,
+        outbox("old", sent_epoch="e1"),
+        outbox("fresh", sent_epoch="e1", age=fresh),
+        outbox("unsent"),
+        outbox("closed", sent_epoch="e1", open=False),
+    )
+    async with relaying(database, redis):
+        await eventually(lambda: redis.ids == ["unsent"])
+
+        redis.epochs["orders"] = "e2"
+
+        await eventually(lambda: set(redis.ids[1:]) == {"old", "fresh", "unsent"}, within=4)
+        await asyncio.sleep(0.3)
+        assert len(redis.ids) == 4
+
+
+@pytest.mark.parametrize("later", ["d9", "e2"])
+async def test_a_wipe_in_the_middle_of_a_sweep_brings_no_endless_repetition(
+    database: Database, redis: FakeRedis, later: str
+) -> None:
+    await add(database, *(outbox(f"o{number:03}") for number in range(450)))
+    redis.wipe_at, redis.next_epoch = 200, later
+
+    async with relaying(database, redis):
+        await eventually(lambda: len(set(redis.ids)) == 450)
+        await eventually(lambda: _all_marked(database, later))
+        await asyncio.sleep(0.5)
+
+    assert len(redis.ids) <= 900
+
+
+async def test_a_mark_that_comes_after_the_next_sweep_loses_nothing(
+    database: Database, redis: FakeRedis
+) -> None:
+    async with relaying(database, redis) as relay:
+        redis.hold.clear()
+        relay.send_soon(await add(database, outbox("x", age=timedelta())))
+        await redis.on_send.wait()
+        redis.epochs["orders"] = "e2"
+        await eventually(lambda: redis.looks > 6)
+        redis.hold.set()
+
+        await eventually(lambda: redis.ids == ["x", "x"], within=5)
+        await eventually(lambda: _all_marked(database, "e2"))
+
+
+async def test_only_the_run_that_was_read_is_marked(database: Database, redis: FakeRedis) -> None:
+    await add(database, outbox("x"))
+    redis.hold.clear()
+    async with relaying(database, redis):
+        await redis.on_send.wait()
+        async with database.transaction() as session:
+            redriven = {"run": 1, "sent_epoch": None, "claimed_until": None}
+            await session.execute(update(Outbox).where(col(Outbox.id) == "x").values(**redriven))
+        redis.hold.set()
+
+        await eventually(lambda: redis.sent == [("orders", "x", 0), ("orders", "x", 1)])
+        await eventually(lambda: _all_marked(database, "e1"))
+
+
+async def test_a_delayed_row_waits_for_its_time(database: Database, redis: FakeRedis) -> None:
+    soon = datetime.now(UTC) + timedelta(seconds=0.5)
+    (delayed, _) = await add(
+        database, outbox("soon", not_before=soon), outbox("later", not_before=soon + timedelta(hours=1))
+    )
+    async with relaying(database, redis) as relay:
+        relay.send_soon([delayed])
+        await asyncio.sleep(0.2)
+        assert redis.ids == []
+
+        await eventually(lambda: redis.ids == ["soon"], within=1.5)
+
+
+async def test_due_is_what_redis_calls_due(database: Database, redis: FakeRedis) -> None:
+    hour = timedelta(hours=1)
+    redis.clock.observe(datetime.now(UTC) + hour)
+    await add(
+        database,
+        outbox("due", not_before=datetime.now(UTC) + hour - timedelta(seconds=5)),
+        outbox("not due", not_before=datetime.now(UTC) + hour + timedelta(seconds=30)),
+    )
+
+    async with relaying(database, redis):
+        await eventually(lambda: redis.ids)
+        await asyncio.sleep(0.3)
+
+    assert redis.ids == ["due"]
+
+
+async def test_a_row_from_a_clock_that_was_ahead_is_sent(database: Database, redis: FakeRedis) -> None:
+    await add(database, outbox("x", age=timedelta(hours=-1)))
+
+    async with relaying(database, redis):
+        await eventually(lambda: redis.ids == ["x"])
+
+
+async def test_nothing_is_marked_while_the_queue_is_closed(database: Database, redis: FakeRedis) -> None:
+    redis.epochs["orders"] = None
+    async with relaying(database, redis) as relay:
+        relay.send_soon(await add(database, outbox("x")))
+        await asyncio.sleep(0.3)
+        assert (await row(database, Outbox)).sent_epoch is None
+
+        redis.epochs["orders"] = "e2"
+
+        await eventually(lambda: redis.ids == ["x"])
+        await eventually(lambda: _all_marked(database, "e2"))
+
+
+async def test_an_absent_redis_only_delays(database: Database, redis: FakeRedis) -> None:
+    redis.away = True
+    async with relaying(database, redis) as relay:
+        relay.send_soon(await add(database, outbox("a"), outbox("b")))
+        await asyncio.sleep(0.3)
+        assert redis.ids == []
+        assert redis.looks < 10
+
+        redis.away = False
+
+        await eventually(lambda: redis.ids == ["a", "b"], within=13)
+
+
+async def test_what_another_relay_sends_is_left_to_it(worker_url: str, database: Database) -> None:
+    slow, quick = FakeRedis(), FakeRedis()
+    slow.hold.clear()
+    await add(database, *(outbox(f"o{number}") for number in range(50)))
+    other = Database(worker_url)
+    async with relaying(database, slow):
+        await slow.on_send.wait()
+        async with relaying(other, quick):
+            await asyncio.sleep(0.5)
+            assert quick.ids == []
+            slow.hold.set()
+            await eventually(lambda: _all_marked(database, "e1"))
+            await asyncio.sleep(0.2)
+    await other.close()
+
+    assert len(slow.ids) + len(quick.ids) == 50
+
+
+async def test_a_drain_sends_what_waits(database: Database, redis: FakeRedis) -> None:
+    relay = Relay(database, Outbox, redis, queues=("orders",))
+    relay.send_soon(await add(database, outbox("a"), outbox("b", queue="inventory")))
+
+    await relay.drain()
+
+    assert sorted(redis.ids) == ["a", "b"]
+
+
+async def test_more_than_fits_in_memory_is_left_to_the_sweep(database: Database, redis: FakeRedis) -> None:
+    added = await add(database, *(outbox(f"o{number:05}") for number in range(300)))
+
+    async with relaying(database, redis) as relay:
+        relay.send_soon(list(added) * 40)
+        await eventually(lambda: len(set(redis.ids)) == 300)
+        await eventually(lambda: _all_marked(database, "e1"))
+
+
+async def _all_marked(database: Database, epoch: str) -> bool:
+    return {each.sent_epoch for each in await rows(database, Outbox)} == {epoch}
