@@ -30,25 +30,32 @@ _BEFORE = {
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("how", list(How))
-def test_a_worker_may_end_at_any_point(how: How, start_system: Callable[[Shape], System]) -> None:
+def test_a_worker_may_end_at_any_point(
+    how: How, start_system: Callable[[Shape], System], tell: Callable[[object], None]
+) -> None:
     system = start_system(Shape(faults=True))
     with system.client() as client:
         passage = Passage(system, client)
         for point in WORKER_POINTS:
             before = [_BEFORE[point]] if point in _BEFORE else []
             passage.go_through(dict.fromkeys(WORKERS, (*before, Fault(point, how))), name=point)
-        passage.end_well()
+        # What is no event is named by its place. After an error of ours behind the commit of its death it
+        # is tried again, at another place, and is another one.
+        tell(passage.end_well(renamed=len(WORKERS) if how is How.EXCEPTION else 0))
 
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("how", [How.KILL, How.EXCEPTION, How.CANCEL])
-def test_the_gateway_may_end_at_any_point(how: How, start_system: Callable[[Shape], System]) -> None:
+def test_the_gateway_may_end_at_any_point(
+    how: How, start_system: Callable[[Shape], System], tell: Callable[[object], None]
+) -> None:
     system = start_system(Shape(faults=True))
     with system.client() as client:
+        client.patience_with = {500}  # the answer to a bug, which an exception at a point is
         passage = Passage(system, client)
         for point in GATEWAY_POINTS:
             passage.go_through({"gateway": [Fault(point, how)]}, name=point)
-        passage.end_well()
+        tell(passage.end_well())
 
 
 class Passage:
@@ -68,21 +75,24 @@ class Passage:
         until(self._is_idle, within=30)
         for service, its_faults in faults.items():
             self._system.faults(service).arm(*its_faults)
-        deadline, number = time.monotonic() + 60, 0
+        deadline, number = time.monotonic() + 30, 0
         while armed := [f"{s}: {f}" for s in faults for f in self._system.faults(s).armed]:
-            assert time.monotonic() < deadline, f"not reached: {armed}"
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not reached: {armed}; {self.end_well()}")
             number += 1
             self._client.publish(order(f"{name}-{number}", mug=1))
             self._client.publish(order(f"{name}-{number}-short", nobody_has_it=1))
             if "dead-letter" in name:
                 self._put_garbage()
-            time.sleep(0.5)
+            time.sleep(0.3)
 
-    def end_well(self) -> None:
+    def end_well(self, *, renamed: int = 0) -> str:
+        """Judges all that went through; `renamed` entries that are no events have died twice."""
         self._checker.settle(within=60)
-        judgement = self._checker.judge(self._client.history, strangers=self._garbage, stock={"mug": STOCK})
-        print({name: service.deaths for name, service in self._system.services.items()}, judgement)
+        strangers = self._garbage + renamed
+        judgement = self._checker.judge(self._client.history, strangers=strangers, stock={"mug": STOCK})
         assert not judgement.wrong, judgement
+        return f"{judgement}, deaths {self._system.deaths()}"
 
     def _is_idle(self) -> bool:
         """Nobody has anything in hand; what is tried again later does not matter."""

@@ -18,7 +18,11 @@ from support.system import Shape, System
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_one_key_is_one_event(
-    kind: str, tmp_path: Path, request: pytest.FixtureRequest, sized: Callable[[int, int], int]
+    kind: str,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    sized: Callable[[int, int], int],
+    tell: Callable[[object], None],
 ) -> None:
     server: PostgresServer | None = request.getfixturevalue("own_postgres") if kind == "postgres" else None
     keys, posts = sized(40, 200), sized(20, 50)
@@ -37,7 +41,7 @@ def test_one_key_is_one_event(
         checker = Checker(system)
         checker.settle(within=60)
         judgement = checker.judge(client.history)
-        print(judgement, client.history.answers, {n: s.deaths for n, s in system.services.items()})
+        tell(f"{judgement}, deaths {system.deaths()}, {dict(client.history.answers)}")
         assert not judgement.wrong, judgement
         (row,) = checker.rows("gateway", "SELECT COUNT(*) AS n FROM journal WHERE type = 'ORDER_CREATED'")
         assert row["n"] == keys

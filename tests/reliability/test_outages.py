@@ -31,7 +31,7 @@ def assert_healed(system: System, client: Client) -> None:
     assert not judgement.wrong, judgement
     for kind, _ in checker.workers():
         assert checker.rows(kind, "SELECT * FROM attempt WHERE effort IN ('failed', 'lost')") == []
-    assert {name: service.deaths for name, service in system.services.items() if service.deaths} == {}
+    assert system.deaths() == {}
 
 
 def test_redis_may_come_after_everybody_else(tmp_path: Path) -> None:
@@ -105,6 +105,8 @@ def test_the_workers_go_on_while_the_gateway_is_down(start_system: Callable[[Sha
     checker = Checker(system)
     with system.client() as client:
         publish_some(client, "before", 100)
+        unsent = "SELECT 1 FROM journal WHERE type = 'ORDER_CREATED' AND sent_epoch IS NULL"
+        until(lambda: not checker.rows("gateway", unsent), within=30)
         with system.gone("gateway"):
             until(
                 lambda: len(checker.rows("inventory-worker", "SELECT 1 FROM reservations")) == 100, within=30

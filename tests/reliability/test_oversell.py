@@ -4,6 +4,7 @@ import random
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -18,7 +19,10 @@ BUYERS = 100
 
 @pytest.mark.timeout(600)
 def test_no_unit_is_sold_twice_and_the_stock_adds_up_in_every_sample(
-    tmp_path: Path, own_postgres: PostgresServer, sized: Callable[[int, int], int]
+    tmp_path: Path,
+    own_postgres: PostgresServer,
+    sized: Callable[[int, int], int],
+    tell: Callable[[object], None],
 ) -> None:
     skus = [f"sku-{number}" for number in range(sized(15, 50))]
     attempts, draw = sized(600, 2_000), random.Random(3)
@@ -41,7 +45,7 @@ def test_no_unit_is_sold_twice_and_the_stock_adds_up_in_every_sample(
             checker.settle(within=200)
 
         judgement = checker.judge(client.history, stock=dict.fromkeys(skus, UNITS))
-        print(f"{sampling.samples} samples; {judgement}")
+        tell(f"{sampling.samples} samples; {judgement}")
         assert not judgement.wrong, judgement
         assert not sampling.wrong, sampling.wrong
         assert sampling.samples > 10
@@ -60,7 +64,7 @@ class Sampling:
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
-    def __enter__(self) -> "Sampling":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

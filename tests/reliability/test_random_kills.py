@@ -27,7 +27,7 @@ def system(request: pytest.FixtureRequest, tmp_path: Path) -> System:
 
 @pytest.mark.timeout(1800)
 def test_every_accepted_event_ends_and_its_effects_happen_once(
-    system: System, sized: Callable[[int, int], int]
+    system: System, sized: Callable[[int, int], int], tell: Callable[[object], None]
 ) -> None:
     """The load publishes every event one to four times, 5 % out of order, and copies are put into Redis."""
     with system, Load(system) as load:
@@ -44,10 +44,7 @@ def test_every_accepted_event_ends_and_its_effects_happen_once(
         checker.settle(within=60)
 
         judgement = checker.judge(load.history, stock=load.stock)
-        deaths = {name: service.deaths for name, service in system.services.items()}
-        print(
-            f"{load.accepted} accepted, {copied} copied, {judgement}, deaths {deaths}, {load.history.answers}"
-        )
+        tell(f"{load.accepted} accepted, {copied} copied, {judgement}, deaths {system.deaths()}")
         assert not judgement.wrong, judgement
         assert load.accepted >= wanted
 

@@ -16,7 +16,7 @@ AWAY = {"ConnectError", "ConnectTimeout"}
 
 @pytest.mark.timeout(600)
 def test_no_request_fails_and_no_handler_is_run_twice(
-    start_system: Callable[[Shape], System], sized: Callable[[int, int], int]
+    start_system: Callable[[Shape], System], sized: Callable[[int, int], int], tell: Callable[[object], None]
 ) -> None:
     system = start_system(Shape(gateways=2, odd=1, concurrency=5))
     with Load(system, threads=2, pause=0.05) as load:
@@ -34,8 +34,7 @@ def test_no_request_fails_and_no_handler_is_run_twice(
         checker = Checker(system)
         checker.settle(within=60)
         judgement = checker.judge(load.history, stock=load.stock)
-        deaths = {name: service.deaths for name, service in system.services.items() if service.deaths}
-        print(judgement, load.history.answers, deaths)
+        tell(f"{judgement}, deaths {system.deaths()}, {dict(load.history.answers)}")
         assert not judgement.wrong, judgement
         assert not load.history.wrong
         errors = {name for name in load.history.answers if not name.isdecimal()}

@@ -24,7 +24,9 @@ WORKERS = Shape(orders=0, inventories=0, odd=3, faults=True)
 
 
 @pytest.mark.timeout(180)
-def test_with_default_settings_a_dead_workers_events_are_done_within_ten_seconds(tmp_path: Path) -> None:
+def test_with_default_settings_a_dead_workers_events_are_done_within_ten_seconds(
+    tmp_path: Path, tell: Callable[[object], None]
+) -> None:
     """The worker dies with as many events in its hands as it can hold; it is not started again."""
     shape = Shape(orders=0, inventories=0, odd=3, faults=True, lease=None)
     with System(tmp_path, shape) as system, system.client() as client:
@@ -36,25 +38,25 @@ def test_with_default_settings_a_dead_workers_events_are_done_within_ten_seconds
         checker.settle(within=60)
 
         took = (_last_end(system) - died).total_seconds()
-        print(f"took {took:.1f} s; {checker.judge(client.history)}")
+        tell(f"took {took:.1f} s; {checker.judge(client.history)}")
         assert not checker.judge(client.history).wrong
         assert took < TAKEOVER_SECONDS + SLACK_SECONDS
 
 
 @pytest.mark.timeout(400)
 def test_each_dead_worker_is_followed_by_the_others(
-    start_system: Callable[[Shape], System], sized: Callable[[int, int], int]
+    start_system: Callable[[Shape], System], sized: Callable[[int, int], int], tell: Callable[[object], None]
 ) -> None:
     """With a lease of 1 s, which is 5 s less than the default: so is what is allowed."""
     system = start_system(WORKERS)
     checker, slowest = Checker(system), timedelta()
     with system.client() as client:
-        for _ in range(sized(8, 50)):
+        for _ in range(sized(12, 50)):
             died = _kill_with_hands_full(system, client)
             checker.settle(within=60)
             slowest = max(slowest, _last_end(system) - died)
             system.service(ODD_WORKER).start()
-        print(f"slowest: {slowest}; {checker.judge(client.history)}")
+        tell(f"slowest: {slowest}; {checker.judge(client.history)}")
         assert not checker.judge(client.history).wrong
         assert slowest.total_seconds() < TAKEOVER_SECONDS - 5 + SLACK_SECONDS
 
@@ -63,14 +65,19 @@ def test_each_dead_worker_is_followed_by_the_others(
 def test_a_handler_ten_times_longer_than_the_lease_is_started_once(
     tmp_path: Path, own_postgres: PostgresServer, sized: Callable[[int, int], int]
 ) -> None:
-    shape = Shape(orders=0, inventories=0, odd=2, concurrency=50)
+    """Meanwhile a worker with nothing to do looks for events that nobody renews."""
+    shape = Shape(orders=0, inventories=0, odd=3, concurrency=50)
     with System(tmp_path, shape, postgres=own_postgres) as system, system.client() as client:
+        system.service(f"{ODD_WORKER}-3").stop()
         ids = client.publish_many([told("sleep 10")] * sized(100, 500))
+        until(lambda: len(starts(system.starts_file)) >= 100, within=20)
+        system.service(f"{ODD_WORKER}-3").start()
         checker = Checker(system)
         checker.settle(within=120)
 
         assert not checker.judge(client.history).wrong
         assert starts(system.starts_file) == dict.fromkeys(ids, 1)
+        assert checker.rows(ODD_WORKER, "SELECT * FROM attempt") == [], "somebody has taken over"
 
 
 @pytest.mark.timeout(300)

@@ -58,7 +58,11 @@ def _remove_aof(directory: Path) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("fault", [crash, wipe, restart_empty, cut_the_tail])
 def test_nothing_is_lost_or_done_twice(
-    fault: Callable[[System], None], system: System, load: Load, sized: Callable[[int, int], int]
+    fault: Callable[[System], None],
+    system: System,
+    load: Load,
+    sized: Callable[[int, int], int],
+    tell: Callable[[object], None],
 ) -> None:
     for _ in range(sized(2, 10)):
         load.go_on(until_accepted=load.accepted + 60)
@@ -70,8 +74,7 @@ def test_nothing_is_lost_or_done_twice(
     began = time.monotonic()
     checker.settle(within=RECOVERY_SECONDS)
 
-    print(
-        f"{fault.__name__}: settled {time.monotonic() - began:.1f} s after the load; {load.history.answers}"
-    )
+    took = time.monotonic() - began
     judgement = checker.judge(load.history, stock=load.stock)
+    tell(f"settled {took:.1f} s after the load; {judgement}")
     assert not judgement.wrong, judgement

@@ -1,5 +1,6 @@
 """The one judge of every run: what was accepted, against what all databases and Redis say at the end."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -51,7 +52,7 @@ class Checker:
         self._system = system
 
     def settle(self, within: float) -> None:
-        """Returns once nothing is under way. Raises AssertionError with what still is after `within` seconds."""
+        """Returns once nothing is under way. Raises AssertionError with what is after `within` seconds."""
         said = ["nothing was seen"]
 
         def settled() -> bool:
@@ -99,7 +100,7 @@ class Checker:
         return [(kind, queue) for kind, queue in QUEUES.items() if kind in self._system.databases]
 
     def stock_identities(self) -> list[str]:
-        """What is wrong with the stock at this moment: it never goes below zero, and its movements explain it."""
+        """What is wrong with the stock now: it never goes below zero, and its movements explain it."""
         query = """
             SELECT s.sku, s.on_hand, s.reserved, COALESCE(SUM(m.on_hand_change), 0) AS on_hand_moved,
                 COALESCE(SUM(m.reserved_change), 0) AS reserved_moved
@@ -120,7 +121,8 @@ class Checker:
 
     def _open_journal(self) -> Iterable[str]:
         queues = ", ".join(f"'{queue}'" for queue in self._system.queues)
-        query = f"SELECT status, queue, COUNT(*) AS n FROM journal WHERE open AND queue IN ({queues}) GROUP BY 1, 2"
+        columns, condition = "status, queue", f"open AND queue IN ({queues})"
+        query = f"SELECT {columns}, COUNT(*) AS n FROM journal WHERE {condition} GROUP BY {columns}"
         return [f"{row['n']} {row['status']} in {row['queue']}" for row in self.rows("gateway", query)]
 
     def _open_rows(self, kind: str) -> Iterable[str]:
@@ -324,6 +326,6 @@ class _Judge:
             f"{event_id} has {n} effects and no inbox row" for event_id, n in effects.items()
         ]
         for row in self._completed("SEND_EMAIL"):
-            word, _, number = self._history.accepted[row["id"]].to_data()["text"].partition(" ")  # pyright: ignore
-            if word == "cause":
-                self._count(row, "send-notification", int(number), "told to cause")
+            told = json.loads(row["data"])["text"]
+            if told.startswith("cause "):
+                self._count(row, "send-notification", int(told.removeprefix("cause ")), told)

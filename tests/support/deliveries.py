@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 from sqlmodel import SQLModel
 
 from shared.events import Envelope, OrderShipped, Priority
@@ -32,13 +32,19 @@ def envelope(id: str = "x", **attributes: Any) -> Envelope:  # noqa: A002 the en
 
 
 def delivery(
-    event: Envelope | None = None, *, entry: str = "1-1", deliveries: int = 0, limit: int = 3, **attributes: Any
+    event: Envelope | None = None,
+    *,
+    entry: str = "1-1",
+    deliveries: int = 0,
+    limit: int = 3,
+    **attributes: Any,
 ) -> Delivery:
     """The event's delivery from the normal lane; its first one unless `deliveries` says otherwise."""
     event = event or envelope()
     raw = encode(event)
     body, headers = EntryFormat.parse(raw)
     given: dict[str, Any] = {"worker": "worker-1", "policy": POLICY, "fetched_at": datetime.now(UTC)}
+    given["started_at"] = given["fetched_at"]
     return Delivery(
         queue="orders",
         lane=2,
@@ -60,7 +66,8 @@ def undecodable(raw: bytes = b"\xff\x00garbage", *, entry: str = "1-1") -> Deliv
 async def rows(database: Database, table: type[Row]) -> Sequence[Row]:
     """All rows, in the order of their keys."""
     async with database.reading() as session:
-        return (await session.scalars(select(table).order_by(*table.__table__.primary_key.columns))).all()  # type: ignore[attr-defined]
+        keys = inspect(table).primary_key
+        return (await session.scalars(select(table).order_by(*keys))).all()
 
 
 async def row(database: Database, table: type[Row]) -> Row:

@@ -48,7 +48,7 @@ WORKER_POINTS = (
     "before-close",
     "after-close",
 )
-"""In the order in which an event passes them. `before-mark` is after the send, `before-close` after the post."""
+"""As an event passes them. `before-mark` comes after the send, `before-close` after the post."""
 
 GATEWAY_POINTS = (
     "before-journal",

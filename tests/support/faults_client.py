@@ -43,6 +43,8 @@ class Client:
 
     def __init__(self, urls: Sequence[str], key: str, history: History | None = None) -> None:
         self.history = history or History()
+        self.patience_with: set[int] = set()
+        """Statuses, besides a 503, after which `publish` tries again."""
         self._urls = itertools.cycle(urls)
         self._http = httpx.Client(
             headers={"Authorization": f"Bearer {key}"},
@@ -59,7 +61,8 @@ class Client:
         body = {"type": event.type, "data": event.to_data(), "id": event_id, **options}
         deadline = time.monotonic() + within
         while (answer := self.post("/v1/events", body)) is None or answer.status_code != ACCEPTED:
-            assert answer is None or answer.status_code == UNAVAILABLE, answer.text
+            tolerated = {UNAVAILABLE, *self.patience_with}
+            assert answer is None or answer.status_code in tolerated, answer.text
             assert time.monotonic() < deadline, f"{event_id} was not accepted within {within} s"
             time.sleep(0.1)
         self.history.accepted[event_id] = event

@@ -24,7 +24,7 @@ class Load:
 
     def __init__(self, system: System, *, threads: int = 4, pause: float = 0.0, seed: int = 1) -> None:
         self.history = History()
-        self.stock = dict.fromkeys(SKUS, PLENTY)
+        self.stock: dict[str, int] = dict.fromkeys(SKUS, PLENTY)
         self._system = system
         self._pause = pause
         self._random = random.Random(seed)

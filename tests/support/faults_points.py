@@ -19,6 +19,7 @@ from shared.queue.scripts import Call, Scripts
 from shared.store.handover import HandOver, HandOverBatch
 from shared.store.ledger import SqlLedger
 from shared.store.relay import Relay
+from shared.store.tables import Attempt, Inbox, Outbox
 from support.faults import reach
 
 
@@ -62,8 +63,9 @@ class PointedScripts(Scripts):
             reach("after-ack")
         if "later" in names:
             reach("after-retry-move")
-        if any(call.script == "fetch" and reply[3] for call, reply in zip(calls, replies, strict=True)):
-            reach("after-fetch")
+        for call, reply in zip(calls, replies, strict=True):
+            if call.script == "fetch" and not isinstance(reply, Exception) and reply[3]:
+                reach("after-fetch")
         return replies
 
 
@@ -116,9 +118,11 @@ class PointedHandOver(HandOver):
             reach("before-post")
         return await super().hand_over_once()
 
-    async def _close(self, *rows: Any) -> None:
+    async def _close(
+        self, outbox: Sequence[Outbox], attempts: Sequence[Attempt], inbox: Sequence[Inbox]
+    ) -> None:
         reach("before-close")
-        await super()._close(*rows)
+        await super()._close(outbox, attempts, inbox)
         reach("after-close")
 
 

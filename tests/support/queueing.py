@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from redis.asyncio import Redis
 
-from shared.events import Envelope, Event, OrderShipped, Priority, new_id
+from shared.events import Envelope, Event, OrderShipped, new_id
 from shared.queue import (
     Consumer,
     ConsumerOptions,
@@ -23,6 +23,7 @@ from shared.queue import (
     RetryPolicy,
     Verdict,
 )
+from shared.queue.codec import DATA_FIELD
 from shared.queue.connection import connect
 from shared.queue.keys import GROUP, QueueKeys
 
@@ -89,7 +90,7 @@ class Serving:
 
     async def crash(self) -> None:
         """Ends all of its loops and handlers at once: it tells Redis nothing more."""
-        tasks = self.consumer._tasks  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] a crash asks nobody
+        tasks = self.consumer._tasks  # pyright: ignore[reportPrivateUsage] a crash asks nobody
         while left := [task for task in tasks if not task.done()]:
             for task in left:  # again, because before Python 3.12 a cancellation can be lost on its way
                 task.cancel()
@@ -151,6 +152,21 @@ class Station:
     async def group(self, lane: str = NORMAL) -> dict[str, Any]:
         (group,) = await self.client.xinfo_groups(lane)
         return group
+
+    async def bodies(self, lane: str = NORMAL) -> list[bytes]:
+        """What the entries of a lane hold, in their order."""
+        entries: Any = await self.client.xrange(lane)
+        return [fields[DATA_FIELD] for _, fields in entries]
+
+    async def held(self, lane: str = NORMAL) -> list[dict[str, Any]]:
+        """The entries that somebody holds: `consumer`, `times_delivered`, `time_since_delivered` in ms."""
+        found: Any = await self.client.xpending_range(lane, GROUP, min="-", max="+", count=100)
+        return found
+
+    async def lapse(self, owner: str, *entries: str, lane: str = NORMAL, idle: int = 10_000) -> None:
+        """Lets the leases of these entries be `idle` ms old."""
+        ids: list[Any] = list(entries)
+        await self.client.xclaim(lane, GROUP, owner, 0, ids, idle=idle, justid=True)
 
     async def consumers(self, lane: str = NORMAL) -> set[str]:
         return {found["name"].decode() for found in await self.client.xinfo_consumers(lane, GROUP)}

@@ -9,7 +9,7 @@ with System(tmp_path) as system:
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +43,7 @@ _MODULES = {
     ODD_WORKER: "support.faults_worker",
 }
 QUEUES = {"order-worker": "orders", "inventory-worker": "inventory", ODD_WORKER: "notifications"}
+OK = 200
 HOPELESS = 5
 """Whoever died so often before it was ready will not be."""
 _TESTS = Path(__file__).parents[1]
@@ -130,11 +131,11 @@ class Service:
 
     @property
     def is_ready(self) -> bool:
-        return self.answer("/readyz") == httpx.codes.OK
+        return self.answer("/readyz") == OK
 
     @property
     def is_alive(self) -> bool:
-        return self.answer("/livez") == httpx.codes.OK
+        return self.answer("/livez") == OK
 
     def answer(self, path: str) -> int | None:
         """The status of a GET; None where nothing answers within 5 s."""
@@ -262,12 +263,16 @@ class System:
                     f"{service.name} is not ready: {self.log(service.name)[-3000:]}"
                 ) from error
 
+    def deaths(self) -> dict[str, int]:
+        """How often each replica was killed, or ended by itself."""
+        return {name: service.deaths for name, service in self.services.items() if service.deaths}
+
     def log(self, name: str) -> str:
         """All that the processes of this replica said."""
         return (self.directory / f"{name}.log").read_text(errors="replace")
 
     @contextmanager
-    def gone(self, name: str) -> Iterator[None]:
+    def gone(self, name: str) -> Generator[None]:
         """Without this replica for a while: crashed, and then started again."""
         self.service(name).crash()
         yield
@@ -324,6 +329,7 @@ class System:
             "QUEUE_ADMIN_KEY": KEY,
             "DATABASE_URL": self.databases[kind],
             "REDIS_URL": self.redis.url,
+            "LOG_FORMAT": "json",
             STARTS_SETTING: str(self.starts_file),
             f"{kind.upper().replace('-', '_')}_PORT": str(self.ports[name]),
             **{f"{k.upper().replace('-', '_')}_URL": f"http://127.0.0.1:{port}" for k, port in ports.items()},

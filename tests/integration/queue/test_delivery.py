@@ -108,9 +108,7 @@ async def test_the_high_lane_goes_first(station: Station) -> None:
 
 @pytest.mark.parametrize("concurrency", [1, 5])
 @pytest.mark.parametrize("lane", [Priority.NORMAL, Priority.LOW])
-async def test_a_busy_high_lane_starves_no_other(
-    station: Station, concurrency: int, lane: Priority
-) -> None:
+async def test_a_busy_high_lane_starves_no_other(station: Station, concurrency: int, lane: Priority) -> None:
     handled = Handled(seconds=0.001)
     await station.send(*(order(f"high-{number}", priority=Priority.HIGH) for number in range(400)))
     await station.send(*(order(f"other-{number}", priority=lane) for number in range(5)))
@@ -201,8 +199,8 @@ async def test_a_due_retry_of_another_consumer_is_taken(station: Station) -> Non
     handled = Handled()
     await station.send(order("o"))
     await station.client.zadd(ORDERS.retries, {"x:0": 1})
-    (entry,) = await station.client.xrange(NORMAL)
-    await station.client.hset(ORDERS.retry_bodies, "x:0", b"2" + entry[1][b"__data__"])
+    (body,) = await station.bodies()
+    await station.client.hset(ORDERS.retry_bodies, "x:0", b"2" + body)
     await station.client.delete(NORMAL)
 
     await station.serve(handled.queue)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -49,10 +50,8 @@ class Workshop:
             case "hangs":
                 await asyncio.sleep(60)
             case "stubborn":
-                try:
+                with suppress(asyncio.CancelledError):
                     await asyncio.sleep(60)
-                except asyncio.CancelledError:
-                    await asyncio.sleep(0.2)
             case _:
                 pass
 
@@ -131,9 +130,7 @@ async def test_retries_wait_longer_and_longer(station: Station, workshop: Worksh
     assert 0.4 < lasted < 3
 
 
-async def test_what_can_never_work_is_dead_at_once(
-    station: Station, workshop: Workshop
-) -> None:
+async def test_what_can_never_work_is_dead_at_once(station: Station, workshop: Workshop) -> None:
     ledger = MemoryLedger()
     await station.serve(workshop.queue, ledger=ledger)
     await station.send(order("never", id="x"))
@@ -265,8 +262,12 @@ GARBAGE = {
     "headers are a number": {DATA_FIELD: b'{"data": "{}", "headers": 5}'},
     "type is a list": {DATA_FIELD: b'{"data": "{}", "headers": {"message_id": "x", "type": []}}'},
     "id is a number": {DATA_FIELD: b'{"data": "{}", "headers": {"message_id": 1, "type": "ORDER_SHIPPED"}}'},
-    "id is an object": {DATA_FIELD: b'{"data": "{}", "headers": {"message_id": {}, "type": "ORDER_SHIPPED"}}'},
-    "surrogate": {DATA_FIELD: b'{"data": "{}", "headers": {"message_id": "\\ud800", "type": "ORDER_SHIPPED"}}'},
+    "id is an object": {
+        DATA_FIELD: b'{"data": "{}", "headers": {"message_id": {}, "type": "ORDER_SHIPPED"}}'
+    },
+    "surrogate": {
+        DATA_FIELD: b'{"data": "{}", "headers": {"message_id": "\\ud800", "type": "ORDER_SHIPPED"}}'
+    },
     "nul in id": {DATA_FIELD: pack(headers(message_id="a\x00b"), b"{}")},
     "endless id": {DATA_FIELD: pack(headers(message_id="a" * 60_000), b"{}")},
     "nul in type": {DATA_FIELD: pack(headers(type="ORDER\x00"), b"{}")},
@@ -314,7 +315,7 @@ async def test_copies_of_one_run_collapse_while_they_wait_for_their_retry(
         await station.send(order("bug", id="same", run=run, max_attempts=9))
 
     await eventually(lambda: len(workshop.starts.get("bug", [])) == 3)
-    await eventually(lambda: station.retrying())
+    await eventually(station.retrying)
     await asyncio.sleep(0.1)
     assert (await station.length(), await station.retrying()) == (0, 2)
 

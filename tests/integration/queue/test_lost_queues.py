@@ -112,9 +112,7 @@ async def test_another_opening_is_another_epoch(station: Station, redis_server: 
 
 
 @pytest.mark.parametrize("aof", [False, True])
-async def test_a_server_that_crashed_and_came_back_is_closed(
-    start_redis: StartRedis, *, aof: bool
-) -> None:
+async def test_a_server_that_crashed_and_came_back_is_closed(start_redis: StartRedis, *, aof: bool) -> None:
     handled, server = Handled(), start_redis(aof=aof)
     async with station_at(server.url) as station:
         first = await station.send(order("before"))

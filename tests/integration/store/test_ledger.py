@@ -43,6 +43,14 @@ async def complete(ledger: SqlLedger, done: Delivery, *causes: OrderCancelled) -
             current_unit().publish(cause)
 
 
+def _raised(error: Exception) -> Exception:
+    """The error with the traceback of having been raised."""
+    try:
+        raise error
+    except type(error) as raised:
+        return raised
+
+
 class TestCompleting:
     async def test_the_inbox_and_what_was_caused_are_committed_together(
         self, database: Database, ledger: SqlLedger, told: Told
@@ -61,10 +69,13 @@ class TestCompleting:
     async def test_a_handler_that_raises_leaves_nothing(
         self, database: Database, ledger: SqlLedger, told: Told
     ) -> None:
-        with pytest.raises(KeyError):
+        async def fail() -> None:
             async with ledger.transaction(delivery()):
                 current_unit().publish(CANCELLED)
                 raise KeyError
+
+        with pytest.raises(KeyError):
+            await fail()
 
         assert (await rows(database, Inbox), await rows(database, Outbox)) == ([], [])
         assert told.commits == []
@@ -142,10 +153,7 @@ class TestFailing:
     async def test_a_failed_attempt_is_kept_with_its_traceback(
         self, database: Database, ledger: SqlLedger
     ) -> None:
-        try:
-            raise KeyError("mug\x00\ud800")
-        except KeyError as error:
-            verdict = await ledger.fail(delivery(), error)
+        verdict = await ledger.fail(delivery(), _raised(KeyError("mug\x00\ud800")))
 
         attempt = await row(database, Attempt)
         assert (attempt.effort, attempt.reason, attempt.unreported) == ("failed", "KeyError", True)
@@ -314,6 +322,11 @@ class TestSuspects:
 
         assert await ledger.begin_alone(delivery(entry="1-12", deliveries=1, limit=1)) is None
         assert {attempt.effort for attempt in await rows(database, Attempt)} == {"started"}
+
+    async def test_a_start_whose_owner_may_live_is_no_failure(self, ledger: SqlLedger) -> None:
+        await ledger.begin_alone(delivery(entry="9-9", deliveries=1, limit=2))
+
+        assert (await ledger.fail(delivery(limit=2), ValueError())).outcome == "failed"
 
     async def test_the_failure_of_a_zombie_that_was_declared_lost_counts_once(
         self, database: Database, ledger: SqlLedger

@@ -1,9 +1,10 @@
 """What the relay sends, when, and what it marks."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -67,9 +68,10 @@ def redis() -> FakeRedis:
     return FakeRedis()
 
 
-def outbox(id: str = "x", *, age: timedelta = LONG_AGO, queue: str = "orders", **values: object) -> Outbox:  # noqa: A002
-    columns = sendable_columns(envelope(id), queue)
-    return Outbox(**(columns | {"created_at": datetime.now(UTC) - age} | values))
+def outbox(id: str = "x", *, age: timedelta = LONG_AGO, queue: str = "orders", **values: Any) -> Outbox:  # noqa: A002
+    columns: dict[str, Any] = sendable_columns(envelope(id), queue)
+    columns |= {"created_at": datetime.now(UTC) - age} | values
+    return Outbox(**columns)
 
 
 async def add(database: Database, *added: Outbox) -> Sequence[Outbox]:
@@ -79,7 +81,7 @@ async def add(database: Database, *added: Outbox) -> Sequence[Outbox]:
 
 
 @asynccontextmanager
-async def relaying(database: Database, redis: FakeRedis) -> AsyncIterator[Relay]:
+async def relaying(database: Database, redis: FakeRedis) -> AsyncGenerator[Relay]:
     relay = Relay(database, Outbox, redis, queues=("orders", "inventory"), sweep=0.05)
     running = asyncio.create_task(relay.run())
     try:

@@ -1,0 +1,69 @@
+"""Migrations of every service: again, at once, and never apart from the code."""
+
+import asyncio
+import subprocess
+import sys
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import text
+
+from shared.store.database import Database, async_url
+from shared.store.migrate import is_current, migrate
+
+PACKAGES = ("gateway", "order_worker", "inventory_worker")
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_migrated_database_is_current(package: str, database_url: str) -> None:
+    assert not is_current(database_url, package)
+
+    migrate(database_url, package)
+    migrate(database_url, package)
+
+    assert is_current(database_url, package)
+
+
+async def test_migrating_again_keeps_what_is_there(database_url: str) -> None:
+    await asyncio.to_thread(migrate, database_url, "order_worker")
+    database = Database(database_url)
+    async with database.transaction() as session:
+        await session.execute(
+            text(
+                "INSERT INTO inbox"
+                " (event_id, run, type, outcome, digest, worker, started_at, ended_at, unreported)"
+                " VALUES ('x', 0, 't', 'dead', 'd', 'w', '2026-01-01', '2026-01-01', true)"
+            )
+        )
+
+    await asyncio.to_thread(migrate, database_url, "order_worker")
+
+    async with database.reading() as session:
+        assert (await session.execute(text("SELECT count(*) FROM inbox"))).scalar_one() == 1
+    await database.close()
+
+
+def test_several_processes_may_migrate_at_once(database_url: str) -> None:
+    program = "import sys; from shared.store.migrate import migrate; migrate(*sys.argv[1:])"
+    command = [sys.executable, "-c", program, database_url, "order_worker"]
+
+    processes = [subprocess.Popen(command) for _ in range(2)]
+
+    assert [process.wait(60) for process in processes] == [0] * 2
+    assert is_current(database_url, "order_worker")
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_sweep_finds_its_rows_by_an_index(package: str, database_url: str) -> None:
+    migrate(database_url, package)
+    url = async_url(database_url)
+    engine = sa.create_engine(url.set(drivername=url.drivername.replace("+aiosqlite", "")))
+
+    indexes = {
+        index["name"]: index["column_names"]
+        for table in sa.inspect(engine).get_table_names()
+        for index in sa.inspect(engine).get_indexes(table)
+    }
+    engine.dispose()
+
+    assert any({"queue", "sent_epoch"} <= set(columns) for columns in indexes.values())
