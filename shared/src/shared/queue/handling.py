@@ -22,8 +22,8 @@ class TimeLimitError(Exception):
     """A handler took longer than it may."""
 
 
-class HandlerCancelledError(Exception):
-    """A handler ended itself by a cancellation that nobody asked for."""
+class HandlerExitedError(Exception):
+    """A handler tried to end more than itself: a cancellation that nobody asked for, or `sys.exit`."""
 
 
 class Handling:
@@ -84,12 +84,10 @@ class Handling:
         try:
             async with self._ledger.transaction(delivery), clock:
                 await self._process(delivery)
-        except asyncio.CancelledError as error:
-            if _is_being_cancelled():
+        except (asyncio.CancelledError, SystemExit) as error:
+            if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
                 raise
-            return await self._settle(
-                delivery, HandlerCancelledError(f"{type_name} cancelled itself: {error!r}")
-            )
+            return await self._settle(delivery, HandlerExitedError(f"{type_name} raised {error!r}"))
         except Exception as error:  # noqa: BLE001 each kind has its meaning, in _settle
             late = isinstance(error, TimeoutError) and clock.expired()
             return await self._settle(
