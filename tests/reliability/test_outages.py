@@ -104,12 +104,14 @@ def test_the_workers_go_on_while_the_gateway_is_down(start_system: Callable[[Sha
     worker = system.service("order-worker")
     checker = Checker(system)
     with system.client() as client:
+        publish_some(client, "first", 1)
+        checker.settle(within=30)  # only a gateway opens a queue, and by now it has
         publish_some(client, "before", 100)
         unsent = "SELECT 1 FROM journal WHERE type = 'ORDER_CREATED' AND sent_epoch IS NULL"
         until(lambda: not checker.rows("gateway", unsent), within=30)
         with system.gone("gateway"):
             until(
-                lambda: len(checker.rows("inventory-worker", "SELECT 1 FROM reservations")) == 100, within=30
+                lambda: len(checker.rows("inventory-worker", "SELECT 1 FROM reservations")) == 101, within=30
             )
             assert worker.is_ready
             assert checker.rows("order-worker", "SELECT 1 FROM inbox WHERE unreported")

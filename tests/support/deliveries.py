@@ -44,8 +44,8 @@ def delivery(
     raw = encode(event)
     body, headers = EntryFormat.parse(raw)
     given: dict[str, Any] = {"worker": "worker-1", "policy": POLICY, "fetched_at": datetime.now(UTC)}
-    given["started_at"] = given["fetched_at"]
-    return Delivery(
+    started_at = attributes.pop("started_at", None)
+    made = Delivery(
         queue="orders",
         lane=2,
         entry_id=entry,
@@ -57,6 +57,9 @@ def delivery(
         limit=limit,
         **(given | attributes),
     )
+    if started_at:
+        made.started_at = started_at
+    return made
 
 
 def undecodable(raw: bytes = b"\xff\x00garbage", *, entry: str = "1-1") -> Delivery:

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import closing
+from datetime import timedelta
 
 import pytest
 from redis.asyncio import Redis
 
 from shared.events import OrderShipped
-from shared.queue import Queue, RedisSender
+from shared.queue import Queue, RedisSender, RetryPolicy
 from shared.queue.connection import connect
 from shared.queue.keys import GROUP
 from support import RedisServer, StartRedis, eventually
@@ -279,3 +280,23 @@ async def test_a_full_server_loses_nothing_and_stops_nothing(station: Station) -
     assert all(count == 3 for name, count in tries.items() if name.startswith("flaky"))
     assert all(count == 1 for name, count in tries.items() if not name.startswith("flaky"))
     assert serving.consumer.redis_trouble is None
+
+
+async def test_a_settlement_that_is_refused_stops_no_neighbour(station: Station) -> None:
+    queue, seen = Queue("orders"), set[str]()
+
+    @queue.on(OrderShipped)
+    async def work(event: OrderShipped) -> None:
+        if event.order_id == "bug":
+            raise ValueError("a bug")
+        seen.add(event.order_id)
+
+    await station.client.set(ORDERS.retry_bodies, "no hash")
+    await station.send(order("bug"), *(order(f"o{number}") for number in range(20)))
+    long = timedelta(minutes=10)  # neither a lapsed lease nor a second try helps
+    await station.serve(queue, lease=long, policy=RetryPolicy(base=long, cap=long))
+
+    await eventually(lambda: len(seen) == 20)
+    await station.client.delete(ORDERS.retry_bodies)
+    await eventually(lambda: station.client.exists(ORDERS.retry_bodies), within=8)
+    assert await station.length() == 0

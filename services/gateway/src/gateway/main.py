@@ -36,6 +36,8 @@ from shared.store.relay import Relay
 
 log = logging.getLogger(__name__)
 
+PATIENCE_SECONDS = 10.0
+"""How long a request waits for its turn to write before it is told to come again."""
 STANDSTILL_SECONDS = 10.0
 """How long the event loop may stand still before the process ends itself."""
 DESCRIPTION = "Takes events, keeps a journal of all that becomes of them, and speaks for the workers."
@@ -46,7 +48,7 @@ class Gateway:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.database = Database(settings.database_url)
+        self.database = Database(settings.database_url, patience=PATIENCE_SECONDS)
         self.redis = connect(settings.redis_url)
         self.http = httpx.AsyncClient(timeout=TIME_LIMITS, trust_env=False)
         sender = RedisSender(self.redis, opens=True)

@@ -65,14 +65,14 @@ class QueueSubscriber(StreamSubscriber):
     async def parse(self, message: DefaultStreamMessage, original: Any) -> RedisStreamMessage:
         """A delivery was read when it was fetched; any other message, a test broker's, is FastStream's."""
         delivery: Delivery | None = message.get("delivery")
-        if delivery is None:
+        if delivery is None or delivery.envelope is None:
             return await original(message)
         return RedisStreamMessage(
             raw_message=message,
             body=delivery.body,
             headers=delivery.headers,
             content_type="application/json",
-            correlation_id=delivery.headers["correlation_id"],
+            correlation_id=delivery.envelope.correlation_id,
             message_id=delivery.event_id,
             consumer=self.parser.consumer,
             group=GROUP,

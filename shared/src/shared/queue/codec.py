@@ -129,11 +129,11 @@ def decode(raw: bytes, priority: Priority) -> Envelope:
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _NUMBER = re.compile(r"[0-9]{1,6}")
-_ATTRIBUTE_CHARACTERS = 300
+_ATTRIBUTE_CHARACTERS = 1_000  # more than any route takes
 
 
 def _plain(text: str) -> str:
-    if not text or len(text) > _ATTRIBUTE_CHARACTERS or not text.isprintable():
+    if not text or len(text) > _ATTRIBUTE_CHARACTERS or "\x00" in text:
         raise ValueError("an attribute out of bounds")
     return text
 

@@ -84,7 +84,7 @@ class Consumer:
         self._keys = QueueKeys(queue)
         self._client = client
         self._scripts = Scripts(client)
-        self._handling = Handling(process, ledger, self.breaker, time_limit)
+        self._handling = Handling(process, ledger, self.breaker, time_limit, is_ending=lambda: self._ending)
         self._attempts = attempts
         self._options = options
         self._observer = observer
@@ -102,6 +102,7 @@ class Consumer:
         self._armed = asyncio.Event()
         self._last_ids: Sequence[bytes] = ()
         self._stopping = False
+        self._ending = False  # the grace period is over: what still runs is cancelled
         self._tasks: list[asyncio.Task[None]] = []
         self.died = asyncio.Event()
         """Set when a loop ended by an error, which is a bug: the consumer does its work no more."""
@@ -149,6 +150,7 @@ class Consumer:
                 while self._unfinished:
                     self._changed.clear()
                     await self._changed.wait()
+        self._ending = True
         await end_all(self._tasks)
         await self._hand_back()
 
@@ -194,7 +196,7 @@ class Consumer:
         self._take(entries, datetime.fromtimestamp(now_ms / 1000, UTC))
         _raise_first(replies)
         self.state = "closed" if state == b"closed" else "open"
-        self._yielding = state == b"stalled" and bool(self._held)
+        self._yielding = state == b"stalled"
         if self.state == "closed":
             await self._wait(random.uniform(0.2, 0.4))
         elif room and last_ids and not self._settled:  # all lanes were read to their end
@@ -292,7 +294,6 @@ class Consumer:
             policy=self._options.policy,
             limit=limit,
             fetched_at=now,
-            started_at=now,
             problem=problem,
         )
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 
 from faststream.exceptions import SubscriberNotFound
 from pydantic import ValidationError
@@ -35,12 +34,17 @@ class Handling:
         ledger: Ledger,
         breaker: Breaker,
         time_limit: Callable[[str], float | None],
+        is_ending: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`process` hands a delivery to its handler; `time_limit` knows each type's, in seconds."""
+        """`process` hands a delivery to its handler; `time_limit` knows each type's, in seconds.
+
+        `is_ending` tells whether a cancellation is the consumer's; any other is the handler's own doing.
+        """
         self._process = process
         self._ledger = ledger
         self._breaker = breaker
         self._time_limit = time_limit
+        self._is_ending = is_ending
 
     async def handle(self, delivery: Delivery) -> Verdict:
         """Never raises but for cancellation, or a bug of this package."""
@@ -67,7 +71,7 @@ class Handling:
             return None
 
     async def _attempt(self, delivery: Delivery) -> Verdict:
-        delivery.started_at = datetime.now(UTC)
+        delivery.started_at = delivery.now()
         envelope = delivery.envelope
         if envelope is None:
             return await self._ledger.bury(delivery, "undecodable", ValueError(delivery.problem))
@@ -84,15 +88,19 @@ class Handling:
         try:
             async with self._ledger.transaction(delivery), clock:
                 await self._process(delivery)
-        except (asyncio.CancelledError, SystemExit) as error:
-            if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
-                raise
-            return await self._settle(delivery, HandlerExitedError(f"{type_name} raised {error!r}"))
         except Exception as error:  # noqa: BLE001 each kind has its meaning, in _settle
             late = isinstance(error, TimeoutError) and clock.expired()
             return await self._settle(
                 delivery, TimeLimitError(f"{type_name} took too long") if late else error
             )
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            if self._is_ending():
+                raise
+            while (task := asyncio.current_task()) and task.cancelling():
+                task.uncancel()  # a handler that cancels its own task does not cancel the consumer's
+            return await self._settle(delivery, HandlerExitedError(f"{type_name} raised {error!r}"))
         return Verdict("completed")
 
     async def _settle(self, delivery: Delivery, error: Exception) -> Verdict:
@@ -113,9 +121,3 @@ class Handling:
                 raise error
             case _:
                 return await self._ledger.fail(delivery, error)
-
-
-def _is_being_cancelled() -> bool:
-    """Whether somebody asked this task to stop, as against a handler that raised the error by itself."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

@@ -1,5 +1,6 @@
 """The queue's memory of what became of each event: a port, which a worker's database implements."""
 
+import time
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,7 +10,7 @@ from shared.events.envelope import Envelope
 from shared.queue.policy import RetryPolicy
 
 
-@dataclass(slots=True)
+@dataclass
 class Delivery:
     """One entry of a stream in one consumer's hands."""
 
@@ -29,10 +30,16 @@ class Delivery:
     limit: int
     """Failed attempts after which its run is dead."""
     fetched_at: datetime
-    """By the clock of Redis."""
-    started_at: datetime
-    """Of the present try, by this machine's clock."""
+    """By the clock of Redis, as all times of a delivery; `started_at` is that of the present try."""
     problem: str = ""
+
+    def __post_init__(self) -> None:
+        self.started_at = self.fetched_at
+        self._arrived = time.monotonic()
+
+    def now(self) -> datetime:
+        """The time of Redis: that at the fetch, and what has passed since. Replicas agree about it."""
+        return self.fetched_at + timedelta(seconds=time.monotonic() - self._arrived)
 
     @property
     def event_id(self) -> str:

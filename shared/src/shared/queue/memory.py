@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 
 from shared.queue.ledger import AlreadyEndedError, Delivery, Verdict
 from shared.queue.outcomes import RetryLaterError
@@ -52,7 +52,7 @@ class MemoryLedger:
 
     async def postpone(self, delivery: Delivery, error: Exception) -> Verdict:
         first = self._postponed.setdefault((delivery.event_id, delivery.run), delivery.started_at)
-        so_far = datetime.now(UTC) - first
+        so_far = delivery.now() - first
         if so_far > delivery.policy.postponed_at_most:
             return self._end(delivery, "dead", str(error))
         return Verdict("postponed", delivery.policy.after_postponement(so_far))

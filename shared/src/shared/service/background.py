@@ -29,6 +29,10 @@ class Background:
         while True:
             try:
                 await loop()
+            except asyncio.CancelledError:
+                if (task := asyncio.current_task()) is None or task.cancelling():
+                    raise
+                log.exception("background_loop_died", extra={"loop": name})  # a stray one: nobody asked
             except Exception:
                 log.exception("background_loop_died", extra={"loop": name})
             await asyncio.sleep(backoff.next())

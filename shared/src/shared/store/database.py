@@ -14,6 +14,20 @@ BUSY_TIMEOUT_SECONDS = 10
 """How long a SQLite connection waits for another process's write before it says `locked`."""
 
 
+CONNECT_ARGUMENTS = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+"""libpq's: a server that has gone without a word is noticed within some 20 seconds."""
+
+
+class ReadOnlyError(Exception):
+    """The database answers and takes no writes: a standby, or one that is failing over."""
+
+
 class Database:
     """Transactions on one database.
 
@@ -23,11 +37,13 @@ class Database:
     fairly instead of polling for the lock.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    def __init__(self, url: str, *, pool_size: int = 10, patience: float | None = None) -> None:
         """Takes `sqlite:///path` or `postgresql://…`, with or without a driver's name.
 
-        Connects on first use.
+        Connects on first use. `patience`, in seconds, bounds the wait for a turn to write on SQLite,
+        for a service whose callers do not wait; a worker's deliveries wait as long as it takes.
         """
+        self._patience = patience
         self.url = async_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": 5}
@@ -35,7 +51,7 @@ class Database:
             options["connect_args"] = {"timeout": BUSY_TIMEOUT_SECONDS}
         else:
             options["pool_pre_ping"] = True
-            options["connect_args"] = {"connect_timeout": 5}
+            options["connect_args"] = CONNECT_ARGUMENTS
         self._engine = create_async_engine(self.url, **options)
         options |= {"pool_size": 1}
         if self.is_sqlite:
@@ -69,7 +85,10 @@ class Database:
         async with asyncio.timeout(within), self._pinger.connect() as connection:
             if busy:
                 await connection.execution_options(reading=True)
-            await connection.execute(text("SELECT 1"))
+            if self.is_sqlite:
+                await connection.execute(text("SELECT 1"))
+            elif await connection.scalar(text("SELECT current_setting('transaction_read_only')")) == "on":
+                raise ReadOnlyError("the database takes no writes")
 
     @asynccontextmanager
     async def _turn(self) -> AsyncGenerator[None]:
@@ -78,7 +97,7 @@ class Database:
             yield
             return
         try:
-            async with asyncio.timeout(BUSY_TIMEOUT_SECONDS):
+            async with asyncio.timeout(self._patience):
                 await self._writer.acquire()
         except TimeoutError:
             raise PoolTimeoutError("other transactions of this process have not ended") from None
@@ -114,7 +133,7 @@ def is_infrastructure(error: BaseException) -> bool:
     """
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
-    kinds = (OperationalError, InterfaceError, PoolTimeoutError)
+    kinds = (OperationalError, InterfaceError, PoolTimeoutError, ReadOnlyError)
     return isinstance(error, kinds) or "read-only transaction" in str(error)
 
 

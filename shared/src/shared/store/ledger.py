@@ -4,7 +4,7 @@ import logging
 import traceback
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -68,17 +68,15 @@ class SqlLedger:
                 yield
             session.add_all(unit.caused)
             await session.execute(
-                update(Inbox).where(*_is_run(Inbox, delivery)).values(ended_at=datetime.now(UTC))
+                update(Inbox).where(*_is_run(Inbox, delivery)).values(ended_at=delivery.now())
             )
-            if delivery.suspect:
-                await session.execute(
-                    update(Attempt).where(*_is_started(delivery)).values(effort=Effort.COMPLETED)
-                )
+            await _end_start(session, delivery)
         self._on_commit(unit.caused)
 
     async def begin_alone(self, delivery: Delivery) -> Verdict | None:
         """A start that nobody ended is a lost attempt, now that its owner is gone."""
         async with self._database.transaction() as session:
+            await _take_turn(session, delivery)
             if await _has_ended(session, delivery):
                 return await self._repeated(session, delivery)
             lost = (
@@ -92,7 +90,7 @@ class SqlLedger:
                     effort=Effort.LOST,
                     reason="lost",
                     error="the worker died, hung, or lost its lease",
-                    ended_at=datetime.now(UTC),
+                    ended_at=delivery.now(),
                     unreported=True,
                 )
             )
@@ -110,6 +108,7 @@ class SqlLedger:
 
     async def fail(self, delivery: Delivery, error: Exception) -> Verdict:
         async with self._database.transaction() as session:
+            await _take_turn(session, delivery)
             if await _has_ended(session, delivery):
                 return await self._repeated(session, delivery)
             failures, _ = await _history(session, delivery)
@@ -120,8 +119,8 @@ class SqlLedger:
             delay = delay or delivery.policy.after_failure(failures)
             dead = failures >= delivery.limit
             attempt = _attempt(delivery, Effort.FAILED, reason, error)
-            attempt |= {"ended_at": datetime.now(UTC), "unreported": True}
-            attempt["retry_at"] = None if dead else datetime.now(UTC) + delay
+            attempt |= {"ended_at": delivery.now(), "unreported": True}
+            attempt["retry_at"] = None if dead else delivery.now() + delay
             await _record(session, attempt)
             if dead:
                 await _insert_inbox(session, _ended(delivery, Outcome.DEAD, reason, error))
@@ -131,13 +130,15 @@ class SqlLedger:
     async def postpone(self, delivery: Delivery, error: Exception) -> Verdict:
         reason = error.reason if isinstance(error, HandlingError) else type(error).__name__
         async with self._database.transaction() as session:
+            await _take_turn(session, delivery)
             if await _has_ended(session, delivery):
                 return await self._repeated(session, delivery)
-            now = datetime.now(UTC)
+            now = delivery.now()
             _, first = await _history(session, delivery)
             so_far = now - first if first else timedelta()
             if so_far > delivery.policy.postponed_at_most:
                 await _insert_inbox(session, _ended(delivery, Outcome.DEAD, reason, error))
+                await _end_start(session, delivery)
                 verdict = Verdict(Outcome.DEAD)
             else:
                 delay = delivery.policy.after_postponement(so_far)
@@ -168,10 +169,7 @@ class SqlLedger:
         async with self._database.transaction() as session:
             if not await _insert_inbox(session, _ended(delivery, outcome, reason, error)):
                 return await self._repeated(session, delivery)
-            if delivery.suspect:
-                await session.execute(
-                    update(Attempt).where(*_is_started(delivery)).values(effort=Effort.COMPLETED)
-                )
+            await _end_start(session, delivery)
         self._on_commit(())
         return Verdict(outcome)
 
@@ -213,7 +211,7 @@ def _ended(
         "digest": _digest(delivery),
         "worker": delivery.worker,
         "started_at": delivery.started_at,
-        "ended_at": datetime.now(UTC),
+        "ended_at": delivery.now(),
         "reason": reason,
         "error": _text(error),
         "traceback": _traceback(error),
@@ -241,7 +239,12 @@ def _attempt(
 
 
 def _text(error: Exception | None) -> str | None:
-    return None if error is None else _storable(str(error))[:ERROR_CHARACTERS]
+    if error is None:
+        return None
+    try:
+        return _storable(str(error))[:ERROR_CHARACTERS]
+    except Exception:  # noqa: BLE001 an error that cannot tell itself is still an error
+        return type(error).__name__
 
 
 def _traceback(error: Exception | None) -> str | None:
@@ -288,6 +291,20 @@ async def _record(session: AsyncSession, attempt: dict[str, Any]) -> None:
             index_elements=keys, set_=changed, where=col(Attempt.effort) == Effort.STARTED
         )
     )
+
+
+async def _take_turn(session: AsyncSession, delivery: Delivery) -> None:
+    """Copies of a run are counted one after the other; on SQLite all that writes is."""
+    if session.get_bind().dialect.name == "postgresql":
+        key = func.hashtextextended(f"{delivery.event_id}:{delivery.run}", 0)
+        await session.execute(select(func.pg_advisory_xact_lock(key)))
+
+
+async def _end_start(session: AsyncSession, delivery: Delivery) -> None:
+    """A suspect's start is over once its run has ended."""
+    if delivery.suspect:
+        ended = update(Attempt).where(*_is_started(delivery)).values(effort=Effort.COMPLETED)
+        await session.execute(ended)
 
 
 async def _has_ended(session: AsyncSession, delivery: Delivery) -> bool:

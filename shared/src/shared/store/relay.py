@@ -137,8 +137,7 @@ class Relay:
         while True:
             await asyncio.sleep(random.uniform(0.5, 1.5) * pause)
             try:
-                for queue in self._queues:
-                    await self._sweep(queue)
+                await self.sweep()
                 pause = self._interval
             except Exception as error:
                 if not (isinstance(error, RedisError | OSError) or is_infrastructure(error)):
@@ -146,14 +145,19 @@ class Relay:
                 log.warning("relay_sweep_failed", extra={"error": repr(error)})
                 pause = min(pause * 2, 5.0)
 
+    async def sweep(self) -> None:
+        """Sends all that is due, once. Raises what Redis or the database raises."""
+        for queue in self._queues:
+            await self._sweep(queue)
+
     async def _sweep(self, queue: str) -> None:
         """Sends all that is due to this queue. The epoch is read first: rows sent in another are due."""
         epoch = await self._sender.epoch(queue)
         if epoch is None:
             return
         while rows := await self._claim(queue, epoch):
-            if await self._send(queue, [row.envelope() for row in rows]) is None:
-                return
+            if await self._send(queue, [row.envelope() for row in rows]) != epoch:
+                return  # closed, or opened anew meanwhile: the next sweep looks with other eyes
 
     async def _claim(self, queue: str, epoch: str) -> Sequence[Sendable]:
         """Some due rows, claimed against other sweeps, and unsent from now on.

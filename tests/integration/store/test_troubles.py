@@ -1,0 +1,88 @@
+"""What stands between the store and the queue when something is odd about an event, a clock, or Redis."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from shared.queue import PostponeError, RedisSender
+from shared.queue.clock import ServerClock
+from shared.queue.connection import connect
+from shared.store.database import Database
+from shared.store.ledger import SqlLedger
+from shared.store.migrate import migrate
+from shared.store.relay import Relay
+from shared.store.tables import Outbox, sendable_columns, utc_now
+from support.deliveries import delivery
+from support.queueing import order
+from support.redis_server import RedisServer
+
+
+class UnspeakableError(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+async def test_an_error_that_cannot_tell_itself_is_counted(database_url: str) -> None:
+    migrate(database_url, "order_worker")
+    database = Database(database_url)
+    ledger = SqlLedger(database, source="test")
+
+    verdict = await ledger.fail(delivery(), UnspeakableError())
+
+    assert verdict.outcome == "failed"
+    await database.close()
+
+
+async def test_replicas_whose_clocks_differ_agree_how_long_an_event_was_postponed(sqlite_url: str) -> None:
+    migrate(sqlite_url, "order_worker")
+    database = Database(sqlite_url)
+    ledger = SqlLedger(database, source="test")
+    redis_time = utc_now() - timedelta(hours=1)  # of both; the machine of the test is an hour ahead of it
+
+    first = await ledger.postpone(delivery(entry="1-1", fetched_at=redis_time), PostponeError("early"))
+    second = await ledger.postpone(
+        delivery(entry="1-2", fetched_at=redis_time + timedelta(seconds=1)), PostponeError("early")
+    )
+
+    assert [first.outcome, second.outcome] == ["postponed", "postponed"]
+    await database.close()
+
+
+class WipedMidway(RedisSender):
+    """Redis is wiped between two batches of one sweep."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self.client = connect(server.url)
+        super().__init__(self.client, opens=True)
+        self.sends = 0
+        self._server = server
+
+    async def send(self, queue: str, envelopes: object) -> str | None:
+        self.sends += 1
+        if self.sends == 2:
+            self._server.flushall()
+        return await super().send(queue, envelopes)  # pyright: ignore[reportArgumentType] as they came
+
+
+async def test_a_sweep_during_which_redis_is_wiped_ends(
+    sqlite_url: str, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    migrate(sqlite_url, "order_worker")
+    database = Database(sqlite_url)
+    old = utc_now() - timedelta(minutes=1)
+    async with database.transaction() as session:
+        for number in range(450):
+            columns = sendable_columns(order(f"o{number}", id=f"e{number:03}"), "orders")
+            session.add(Outbox(**columns, created_at=old))
+    sender = WipedMidway(redis_server)
+    relay = Relay(database, Outbox, sender, queues=["orders"], sweep=0.05)
+    assert isinstance(sender.clock, ServerClock)
+
+    for _ in range(4):
+        await relay.sweep()
+
+    assert sender.sends <= 7
+    with redis_server.client() as client:
+        entries = client.xrange("{orders}:normal")
+    assert len(entries) >= 450
+    await sender.client.aclose()
+    await database.close()
