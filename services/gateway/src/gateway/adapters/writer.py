@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 from pydantic import TypeAdapter
 from sqlalchemy import select, tuple_
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -103,7 +102,7 @@ class JournalWriter:
             return await self._commit(submissions)
         except KeyTakenError:
             return await self._answers(submissions)
-        except SQLAlchemyError as error:
+        except Exception as error:  # noqa: BLE001 whatever it is, everybody who waits is answered
             if len(submissions) == 1 or is_infrastructure(error):
                 return [error] * len(submissions)
             log.warning("commit_shared_failed", extra={"error": type(error).__name__})
