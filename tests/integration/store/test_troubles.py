@@ -3,17 +3,26 @@
 from datetime import timedelta
 from pathlib import Path
 
-from shared.queue import PostponeError, RedisSender
+from sqlalchemy import text
+
+from shared.events import OrderShipped
+from shared.queue import PostponeError, Queue, RedisSender
 from shared.queue.clock import ServerClock
 from shared.queue.connection import connect
 from shared.store.database import Database
 from shared.store.ledger import SqlLedger
 from shared.store.migrate import migrate
 from shared.store.relay import Relay
-from shared.store.tables import Outbox, sendable_columns, utc_now
-from support.deliveries import delivery
-from support.queueing import order
+from shared.store.tables import Inbox, Outbox, sendable_columns, utc_now
+from shared.store.unit import CurrentUnit
+from support.deliveries import delivery, rows
+from support.queueing import order, station_at
 from support.redis_server import RedisServer
+from support.waiting import eventually
+
+COUNT_TO_300_000 = (
+    "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 300000) SELECT x FROM c"
+)
 
 
 class UnspeakableError(Exception):
@@ -85,4 +94,27 @@ async def test_a_sweep_during_which_redis_is_wiped_ends(
         entries = client.xrange("{orders}:normal")
     assert entries is not None and len(entries) >= 450  # noqa: PT018 one truth
     await sender.client.aclose()
+    await database.close()
+
+
+async def test_a_statement_that_its_time_limit_cuts_off_leaves_no_lock_behind(
+    sqlite_url: str, redis_server: RedisServer
+) -> None:
+    """Leans, as the mend does, on how aiosqlite queues its work."""
+    migrate(sqlite_url, "order_worker")
+    database = Database(sqlite_url)
+    queue = Queue("orders")
+
+    @queue.on(OrderShipped, time_limit=0.5, attempts=1)
+    async def handle(event: OrderShipped, unit: CurrentUnit) -> None:
+        while event.order_id == "slow":
+            (await unit.session.execute(text(COUNT_TO_300_000))).first()
+
+    async with station_at(redis_server.url) as station:
+        await station.send(order("slow"), order("next"))
+        await station.serve(queue, ledger=SqlLedger(database, source="test"))
+
+        await eventually(station.is_drained, within=8)
+
+    assert {row.outcome for row in await rows(database, Inbox)} == {"dead", "completed"}
     await database.close()

@@ -20,6 +20,7 @@ from faststream.redis.message import DefaultStreamMessage, RedisStreamMessage
 from faststream.redis.subscriber.config import RedisSubscriberConfig, RedisSubscriberSpecificationConfig
 from faststream.redis.subscriber.specification import StreamSubscriberSpecification
 from faststream.redis.subscriber.usecases import StreamSubscriber
+from pydantic import ValidationError
 from redis.asyncio import Redis
 
 from shared.events import Priority, parse
@@ -29,6 +30,7 @@ from shared.queue.consumer import Consumer, ConsumerOptions, Observer
 from shared.queue.declaration import Queue
 from shared.queue.keys import GROUP, QueueKeys, lane_number
 from shared.queue.ledger import Delivery, Ledger
+from shared.queue.outcomes import GiveUpError
 
 
 class QueueSubscriber(StreamSubscriber):
@@ -154,11 +156,14 @@ class QueueBroker(RedisBroker):
 async def _decode_by_contract(message: RedisStreamMessage, original: Any) -> Any:
     """The event itself, validated in strict JSON mode; FastStream would validate a dict, leniently.
 
-    Raises `UnknownTypeError`, or pydantic's `ValidationError`.
+    Raises `UnknownTypeError`, or gives up as `invalid`. A handler's own ValidationError is another matter.
     """
-    if type_name := message.headers.get("type"):
+    if not (type_name := message.headers.get("type")):
+        return await original(message)
+    try:
         return parse(type_name, message.body)
-    return await original(message)
+    except ValidationError as error:
+        raise GiveUpError("invalid", str(error)) from error
 
 
 def _is_type(type_name: str) -> Any:

@@ -135,6 +135,7 @@ _ATTRIBUTE_CHARACTERS = 1_000  # more than any route takes
 def _plain(text: str) -> str:
     if not text or len(text) > _ATTRIBUTE_CHARACTERS or "\x00" in text:
         raise ValueError("an attribute out of bounds")
+    text.encode()  # a lone surrogate, which FastStream's older format can hold, raises a ValueError
     return text
 
 

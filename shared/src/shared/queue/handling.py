@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from faststream.exceptions import SubscriberNotFound
-from pydantic import ValidationError
 
 from shared.events import UnknownTypeError
 from shared.queue.breaker import Breaker
+from shared.queue.deadline import Deadline
 from shared.queue.ledger import AlreadyEndedError, Delivery, Ledger, Verdict
 from shared.queue.outcomes import GiveUpError, PostponeError
 
@@ -15,10 +15,6 @@ STUBBORN = 5
 """How often one event may meet trouble in a ledger that is well again at once, before it is to blame."""
 
 REPEATED = Verdict("repeated")
-
-
-class TimeLimitError(Exception):
-    """A handler took longer than it may."""
 
 
 class HandlerExitedError(Exception):
@@ -84,15 +80,12 @@ class Handling:
         return await self._run(delivery, envelope.type)
 
     async def _run(self, delivery: Delivery, type_name: str) -> Verdict:
-        clock = asyncio.timeout(self._time_limit(type_name))
         try:
-            async with self._ledger.transaction(delivery), clock:
-                await self._process(delivery)
+            async with self._ledger.transaction(delivery):
+                with Deadline(self._time_limit(type_name), type_name):
+                    await self._process(delivery)
         except Exception as error:  # noqa: BLE001 each kind has its meaning, in _settle
-            late = isinstance(error, TimeoutError) and clock.expired()
-            return await self._settle(
-                delivery, TimeLimitError(f"{type_name} took too long") if late else error
-            )
+            return await self._settle(delivery, error)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -115,8 +108,6 @@ class Handling:
             case SubscriberNotFound() | UnknownTypeError():
                 unknown = ValueError("nothing here handles an event of this type")
                 return await self._ledger.bury(delivery, "unknown_type", unknown)
-            case ValidationError():
-                return await self._ledger.bury(delivery, "invalid", error)
             case _ if self._ledger.is_infrastructure(error):
                 raise error
             case _:

@@ -54,9 +54,12 @@ class Scripts:
         if not calls:
             return []
         replies = await self._run(calls)
-        if any(isinstance(reply, NoScriptError) for reply in replies):
+        missed = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if missed:
             await self._load()
-            replies = await self._run(calls)
+            again = await self._run([calls[n] for n in missed])  # and only those: the others have run
+            for n, reply in zip(missed, again, strict=True):
+                replies[n] = reply
         return replies
 
     async def _run(self, calls: Sequence[Call]) -> list[Any]:

@@ -170,7 +170,7 @@ class Worker:
 
     async def _redis(self) -> str | None:
         await self.client.ping()
-        return None
+        return self.consumer.redis_trouble
 
     async def _database(self) -> str | None:
         await self.database.ping()

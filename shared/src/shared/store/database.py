@@ -149,5 +149,13 @@ def _configure_sqlite(engine: Engine) -> None:
         reading = connection.get_execution_options().get("reading")
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
+    def invalidated(connection: Any, *_: object) -> None:
+        # A statement that was cut off keeps its lock until its cursor is freed, and the error that cut it
+        # off may hold on to that; the close that follows here does not end it. A rollback before it does.
+        driver = connection.driver_connection
+        if driver._connection is not None:  # noqa: SLF001 aiosqlite has no way in that does not wait
+            driver._tx.put_nowait((None, driver._connection.rollback))  # noqa: SLF001
+
     event.listen(engine, "connect", connected)
+    event.listen(engine, "invalidate", invalidated)
     event.listen(engine, "begin", begun)
