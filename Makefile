@@ -88,7 +88,7 @@ test: $(ENVIRONMENT)  ## every test but the proofs of reliability; starts what i
 	@$(PYTEST) tests/system
 
 reliability: $(ENVIRONMENT)  ## the proofs of what the system promises; SIZE=full for the long ones
-	@SIZE=$(SIZE) $(PYTEST) tests/reliability
+	@SIZE=$(SIZE) $(PYTEST) --numprocesses 2 --dist worksteal tests/reliability
 
 bench: $(ENVIRONMENT)  ## measure; a table here, the same as JSON in .data/bench.json
 	@PYTHONPATH=tests $(PYTHON) -m bench

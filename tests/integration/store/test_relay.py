@@ -166,7 +166,7 @@ async def test_a_wipe_in_the_middle_of_a_sweep_brings_no_endless_repetition(
 async def test_a_mark_that_comes_after_the_next_sweep_loses_nothing(
     database: Database, redis: FakeRedis
 ) -> None:
-    async with relaying(database, redis) as relay:
+    async with relaying(database, redis) as relay, relaying(database, redis):  # another replica sweeps on
         redis.hold.clear()
         relay.send_soon(await add(database, outbox("x", age=timedelta())))
         await redis.on_send.wait()

@@ -105,14 +105,14 @@ async def test_a_statement_that_its_time_limit_cuts_off_leaves_no_lock_behind(
     database = Database(sqlite_url)
     queue = Queue("orders")
 
-    @queue.on(OrderShipped, time_limit=0.5, attempts=1)
+    @queue.on(OrderShipped, time_limit=1.0, attempts=2)
     async def handle(event: OrderShipped, unit: CurrentUnit) -> None:
         while event.order_id == "slow":
             (await unit.session.execute(text(COUNT_TO_300_000))).first()
 
     async with station_at(redis_server.url) as station:
-        await station.send(order("slow"), order("next"))
-        await station.serve(queue, ledger=SqlLedger(database, source="test"))
+        await station.send(order("slow"), *(order(f"o{n}") for n in range(3)))
+        await station.serve(queue, ledger=SqlLedger(database, source="test"), concurrency=5)
 
         await eventually(station.is_drained, within=8)
 

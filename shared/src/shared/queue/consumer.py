@@ -393,7 +393,9 @@ class Consumer:
         return calls
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()):
+        """Before it stops, a loop ends only by a bug, were it a cancellation that nobody asked for."""
+        error = None if task.cancelled() else task.exception()
+        if error or not self._stopping:
             log.critical("consumer_loop_died", extra={"task": task.get_name()}, exc_info=error)
             self.died.set()
 

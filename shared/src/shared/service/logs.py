@@ -26,7 +26,10 @@ def configure_logs(service: str, *, form: Literal["text", "json"], level: str) -
     if form == "json":
         last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     else:
-        last = [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), pad_event_to=24)]
+        # A plain traceback: the stock one shows local variables, which is slow and tells customers' data.
+        plain = structlog.dev.plain_traceback
+        colors = sys.stdout.isatty()
+        last = [structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=24, exception_formatter=plain)]
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],

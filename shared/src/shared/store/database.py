@@ -60,12 +60,16 @@ class Database:
         if self.is_sqlite:
             _configure_sqlite(self._engine.sync_engine)
             _configure_sqlite(self._pinger.sync_engine)
+        self._writing = False
         self._writer = asyncio.Lock() if self.is_sqlite else None
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[AsyncSession]:
         """A session whose changes are committed together at the end, or not at all."""
         async with self._turn(), AsyncSession(self._engine, expire_on_commit=False) as session:
+            if self.is_sqlite:
+                await session.connection()  # BEGIN IMMEDIATE: from here on the lock is ours
+                self._writing = True
             yield session
             await session.commit()
 
@@ -81,9 +85,8 @@ class Database:
 
         On SQLite that is whether the write lock can be had, or is in this process's own hands.
         """
-        busy = self._writer is not None and self._writer.locked()
         async with asyncio.timeout(within), self._pinger.connect() as connection:
-            if busy:
+            if self._writing:
                 await connection.execution_options(reading=True)
             if self.is_sqlite:
                 await connection.execute(text("SELECT 1"))
@@ -104,6 +107,7 @@ class Database:
         try:
             yield
         finally:
+            self._writing = False
             self._writer.release()
 
     async def close(self) -> None:

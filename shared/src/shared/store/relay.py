@@ -8,8 +8,10 @@ a send: inboxes absorb that.
 import asyncio
 import logging
 import random
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Protocol
 
@@ -84,19 +86,20 @@ class Relay:
 
     async def run(self) -> None:
         """Sends until it is cancelled. An error of Redis or the database only delays."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._run_fast())
-            group.create_task(self._run_sweeps())
+        pause, due = self._interval, time.monotonic() + self._interval
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(due - time.monotonic(), 0)):
+                    await self._wake.wait()
+            self._wake.clear()
+            await self._send_pending()
+            if time.monotonic() >= due:
+                pause = self._interval if await self._swept() else min(pause * 2, 5.0)
+                due = time.monotonic() + random.uniform(0.5, 1.5) * pause
 
     async def drain(self) -> None:
         """Sends what the fast path still holds; for a stop in good order."""
         while self._held:
-            await self._send_pending()
-
-    async def _run_fast(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
             await self._send_pending()
 
     async def _send_pending(self) -> None:
@@ -132,18 +135,16 @@ class Relay:
                     update(self._table).where(mine).values(sent_epoch=epoch, claimed_until=None)
                 )
 
-    async def _run_sweeps(self) -> None:
-        pause = self._interval
-        while True:
-            await asyncio.sleep(random.uniform(0.5, 1.5) * pause)
-            try:
-                await self.sweep()
-                pause = self._interval
-            except Exception as error:
-                if not (isinstance(error, RedisError | OSError) or is_infrastructure(error)):
-                    raise
-                log.warning("relay_sweep_failed", extra={"error": repr(error)})
-                pause = min(pause * 2, 5.0)
+    async def _swept(self) -> bool:
+        """Whether a sweep went through."""
+        try:
+            await self.sweep()
+        except Exception as error:
+            if not (isinstance(error, RedisError | OSError) or is_infrastructure(error)):
+                raise
+            log.warning("relay_sweep_failed", extra={"error": repr(error)})
+            return False
+        return True
 
     async def sweep(self) -> None:
         """Sends all that is due, once. Raises what Redis or the database raises."""
