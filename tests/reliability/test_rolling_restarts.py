@@ -10,8 +10,12 @@ from support.faults_load import Load
 from support.faults_worker import starts
 from support.system import Shape, System
 
-AWAY = {"ConnectError", "ConnectTimeout"}
-"""What a client may meet at a gateway that is being restarted, besides a 503: nobody listens there."""
+AWAY = {"ConnectError", "ConnectTimeout", "ReadError", "RemoteProtocolError"}
+"""What a client may meet at a gateway that is being restarted, besides a 503.
+
+Nobody listens there, or its connection was idle and is closed just as a request goes out on it: every
+HTTP server does that unless something in front of it drains first. The client sends it again.
+"""
 
 
 @pytest.mark.timeout(600)
