@@ -11,6 +11,7 @@ import uvloop
 from bench.flow_figures import flow_figures
 from bench.measure import Figure
 from bench.queue_figures import queue_figures
+from shared.service.app import collect_garbage_seldom
 from support.redis_server import RedisServer
 
 
@@ -26,6 +27,7 @@ async def measure() -> list[Figure]:
 
 
 def main() -> None:
+    collect_garbage_seldom()  # as a served worker does
     figures = uvloop.run(measure())
     target = Path(os.environ.get("QUEUE_DATA_DIR", ".data")) / "bench.json"
     target.parent.mkdir(exist_ok=True)

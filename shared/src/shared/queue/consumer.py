@@ -30,7 +30,7 @@ from shared.queue.tasks import end_all
 log = logging.getLogger(__name__)
 
 BRISK_SECONDS = 0.05
-"""Handlers faster than this are worth a delivery in reserve for each place; slower ones are not."""
+"""Handlers faster than this are worth a delivery in reserve for each place, much faster ones four."""
 PATIENCE_SECONDS = 0.02
 """How long a half-full reserve may put off the next round trip."""
 GUARANTEED = 0.1
@@ -100,6 +100,8 @@ class Consumer:
         self._seconds = BRISK_SECONDS  # a running mean of what a handler takes
         self._changed = asyncio.Event()
         self._armed = asyncio.Event()
+        self._is_quiet = False  # the lanes were empty, and the bell will ring
+        self._soon: asyncio.TimerHandle | None = None
         self._last_ids: Sequence[bytes] = ()
         self._stopping = False
         self._ending = False  # the grace period is over: what still runs is cancelled
@@ -175,6 +177,10 @@ class Consumer:
     async def _turn(self) -> None:
         """Settles what is done and fetches what fits, in one round trip; then waits for a reason to go on."""
         self._changed.clear()
+        self._is_quiet = False
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
         room = self._room()
         settlements = self._settlements()
         calls = [call for call, _ in settlements]
@@ -202,6 +208,7 @@ class Consumer:
         elif room and last_ids and not self._settled:  # all lanes were read to their end
             self._last_ids = last_ids
             self._armed.set()
+            self._is_quiet = True
             await self._wait(min(wait_ms / 1000, IDLE_SECONDS))
 
     async def _wait_for_room(self) -> None:
@@ -219,8 +226,10 @@ class Consumer:
                 await self._changed.wait()
 
     def _capacity(self) -> int:
-        reserve = self._options.concurrency if self._seconds < BRISK_SECONDS else 0
-        return self._options.concurrency + reserve
+        places = self._options.concurrency
+        if self._seconds >= BRISK_SECONDS:
+            return places
+        return places * (2 if self._seconds >= BRISK_SECONDS / 10 else 5)
 
     def _room(self) -> int:
         """How many deliveries to fetch now: none beside a suspect, none while the ledger is in trouble."""
@@ -328,9 +337,21 @@ class Consumer:
             self._seconds += (seconds - self._seconds) * 0.1
             self._settled[delivery.lane, delivery.entry_id] = (delivery, verdict)
             self._unfinished -= 1
-            self._changed.set()
+            self._tell_reader()
             if self._observer:
                 self._observer.settled(delivery, verdict, seconds)
+
+    def _tell_reader(self) -> None:
+        """Something is settled: a reason for a round trip at once, or soon, or not before there is room.
+
+        While nothing waits in the lanes, the next round trip is that for the next event, and it takes the
+        acknowledgement along.
+        """
+        if not self._is_quiet:
+            if not self._is_patient():
+                self._changed.set()
+        elif self._soon is None:
+            self._soon = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._changed.set)
 
     def _settlements(self) -> list[tuple[Call, list[Delivery]]]:
         """One acknowledgement a lane, a move for each that is tried again later; with what each settles."""

@@ -32,13 +32,14 @@ class Deadline:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Raises `TimeLimitError` in place of the cancellation that it caused."""
+        """Raises `TimeLimitError` in place of the cancellation that it caused; a block that ended, ended."""
         if self._timer is not None:
             self._timer.cancel()
         if self._expired and self._task is not None:
             while self._task.cancelling():
                 self._task.uncancel()
-            raise TimeLimitError(f"{self._what} took longer than {self._limit} s") from error
+            if isinstance(error, asyncio.CancelledError):
+                raise TimeLimitError(f"{self._what} took longer than {self._limit} s") from error
 
     def _expire(self) -> None:
         assert self._task is not None  # noqa: S101 the timer begins with the block
