@@ -174,11 +174,13 @@ async def test_another_run_of_an_event_is_handled_again(station: Station) -> Non
 async def test_consumers_share_a_queue(station: Station) -> None:
     handled, ledger = Handled(seconds=0.005), MemoryLedger()
     both = [await station.serve(handled.queue, ledger=ledger, concurrency=2) for _ in range(2)]
+    await station.send(order("opens the queue"))
+    await eventually(lambda: [serving.consumer.state for serving in both] == ["open", "open"])
 
     await station.send(*(order(f"o{number}") for number in range(100)))
 
     await eventually(station.is_drained)
-    assert len(handled.orders) == 100
+    assert len(handled.orders) == 101
     assert all(len(serving.journal.verdicts) > 10 for serving in both)
 
 

@@ -30,7 +30,7 @@ from shared.queue.tasks import end_all
 log = logging.getLogger(__name__)
 
 BRISK_SECONDS = 0.05
-"""Handlers faster than this are worth a delivery in reserve for each place, much faster ones four."""
+"""Handlers faster than this are worth a delivery in reserve for each place; slower ones are not."""
 PATIENCE_SECONDS = 0.02
 """How long a half-full reserve may put off the next round trip."""
 GUARANTEED = 0.1
@@ -226,10 +226,8 @@ class Consumer:
                 await self._changed.wait()
 
     def _capacity(self) -> int:
-        places = self._options.concurrency
-        if self._seconds >= BRISK_SECONDS:
-            return places
-        return places * (2 if self._seconds >= BRISK_SECONDS / 10 else 5)
+        reserve = self._options.concurrency if self._seconds < BRISK_SECONDS else 0
+        return self._options.concurrency + reserve
 
     def _room(self) -> int:
         """How many deliveries to fetch now: none beside a suspect, none while the ledger is in trouble."""
