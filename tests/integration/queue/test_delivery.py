@@ -174,7 +174,7 @@ async def test_another_run_of_an_event_is_handled_again(station: Station) -> Non
 async def test_consumers_share_a_queue(station: Station) -> None:
     handled, ledger = Handled(seconds=0.005), MemoryLedger()
     both = [await station.serve(handled.queue, ledger=ledger, concurrency=2) for _ in range(2)]
-    await station.send(order("opens the queue"))
+    await station.send(order("first"))
     await eventually(lambda: [serving.consumer.state for serving in both] == ["open", "open"])
 
     await station.send(*(order(f"o{number}") for number in range(100)))
