@@ -20,7 +20,7 @@ def welcome(plan: Plan, data: DataDir, teller: Teller) -> None:
             ("API key", f"in {data.api_key}"),
             ("logs", f"in {data.logs}"),
             ("try", example_request(plan.gateway.url, data)),
-            ("stop", "Ctrl-C, or `queue down`"),
+            ("stop", "Ctrl-C, or `make down`"),
         ]
     )
 

@@ -16,10 +16,10 @@ def configure_logs(service: str, *, form: Literal["text", "json"], level: str) -
         return {"service": service, **fields}
 
     shared: list[Processor] = [
-        complete,
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
+        complete,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     last: list[Processor]

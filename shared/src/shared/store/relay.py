@@ -86,7 +86,7 @@ class Relay:
 
     async def run(self) -> None:
         """Sends until it is cancelled. An error of Redis or the database only delays."""
-        pause, due = self._interval, time.monotonic() + self._interval
+        pause, due = self._interval, time.monotonic()  # the first sweep at once: it opens what it may open
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(max(due - time.monotonic(), 0)):
