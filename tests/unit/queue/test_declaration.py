@@ -44,3 +44,13 @@ def test_a_time_limit_can_be_set_and_lifted() -> None:
     assert queue.time_limit("ORDER_SHIPPED") is None
     assert queue.time_limit("ORDER_CREATED") == 2.5
     assert queue.time_limit("UNKNOWN") == 60.0
+
+
+def test_a_handler_can_have_its_effect_outside_of_the_database() -> None:
+    queue = Queue("orders")
+    queue.on(OrderShipped, outside=True)(handler)
+    queue.on(OrderCreated)(handler)
+
+    assert queue.is_outside("ORDER_SHIPPED")
+    assert not queue.is_outside("ORDER_CREATED")
+    assert not queue.is_outside("UNKNOWN")

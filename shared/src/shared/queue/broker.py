@@ -136,6 +136,7 @@ class QueueBroker(RedisBroker):
             process=subscriber.process_delivery,
             attempts=queue.attempts,
             time_limit=queue.time_limit,
+            is_outside=queue.is_outside,
             options=options,
             observer=observer,
         )

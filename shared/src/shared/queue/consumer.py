@@ -72,9 +72,10 @@ class Consumer:
         attempts: Callable[[str], int],
         time_limit: Callable[[str], float | None],
         options: ConsumerOptions,
+        is_outside: Callable[[str], bool] = lambda _: False,
         observer: Observer | None = None,
     ) -> None:
-        """`attempts` and `time_limit` answer for a type's name."""
+        """`attempts`, `time_limit` and `is_outside` answer for a type's name."""
         self.breaker = Breaker(ledger)
         self.redis_trouble: str | None = None
         """What is wrong with Redis, for a person; None while it answers."""
@@ -84,7 +85,14 @@ class Consumer:
         self._keys = QueueKeys(queue)
         self._client = client
         self._scripts = Scripts(client)
-        self._handling = Handling(process, ledger, self.breaker, time_limit, is_ending=lambda: self._ending)
+        self._handling = Handling(
+            process,
+            ledger,
+            self.breaker,
+            time_limit,
+            is_outside=is_outside,
+            is_ending=lambda: self._ending,
+        )
         self._attempts = attempts
         self._options = options
         self._observer = observer

@@ -20,6 +20,7 @@ class Registration:
     handler: Callable[..., Awaitable[None]]
     attempts: int
     time_limit: float | None
+    outside: bool
 
 
 class Queue:
@@ -39,12 +40,16 @@ class Queue:
         *,
         attempts: int | None = None,
         time_limit: float | None = TIME_LIMIT_SECONDS,
+        outside: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Declares the handler of a type.
 
         `attempts` (default: the contract's) is how often it may fail before the event is dead.
         `time_limit`, in seconds, ends a try that takes longer, as a failed attempt; None lets it run
-        for ever. Raises `ValueError` for a type of another queue, or a second handler.
+        for ever. `outside` says that its effect lies outside of the database (a charge, a mail): no
+        transaction is open while it runs, and it makes those that it needs.
+
+        Raises `ValueError` for a type of another queue, or a second handler.
         """
         if event.queue != self.name:
             raise ValueError(f"{event.type} belongs to the queue {event.queue}, not to {self.name}")
@@ -53,7 +58,7 @@ class Queue:
 
         def declare(handler: Handler) -> Handler:
             limit = event.max_attempts if attempts is None else attempts
-            self.registrations[event.type] = Registration(event, handler, limit, time_limit)
+            self.registrations[event.type] = Registration(event, handler, limit, time_limit, outside)
             return handler
 
         return declare
@@ -65,3 +70,7 @@ class Queue:
     def time_limit(self, type_name: str) -> float | None:
         registration = self.registrations.get(type_name)
         return registration.time_limit if registration else TIME_LIMIT_SECONDS
+
+    def is_outside(self, type_name: str) -> bool:
+        registration = self.registrations.get(type_name)
+        return registration.outside if registration else False

@@ -30,16 +30,20 @@ class Handling:
         ledger: Ledger,
         breaker: Breaker,
         time_limit: Callable[[str], float | None],
+        *,
+        is_outside: Callable[[str], bool] = lambda _: False,
         is_ending: Callable[[], bool] = lambda: False,
     ) -> None:
         """`process` hands a delivery to its handler; `time_limit` knows each type's, in seconds.
 
+        `is_outside` knows the types whose effect lies outside of the database.
         `is_ending` tells whether a cancellation is the consumer's; any other is the handler's own doing.
         """
         self._process = process
         self._ledger = ledger
         self._breaker = breaker
         self._time_limit = time_limit
+        self._is_outside = is_outside
         self._is_ending = is_ending
 
     async def handle(self, delivery: Delivery) -> Verdict:
@@ -80,8 +84,9 @@ class Handling:
         return await self._run(delivery, envelope.type)
 
     async def _run(self, delivery: Delivery, type_name: str) -> Verdict:
+        runs = self._ledger.steps if self._is_outside(type_name) else self._ledger.transaction
         try:
-            async with self._ledger.transaction(delivery):
+            async with runs(delivery):
                 with Deadline(self._time_limit(type_name), type_name):
                     await self._process(delivery)
         except Exception as error:  # noqa: BLE001 each kind has its meaning, in _settle

@@ -94,6 +94,14 @@ class Ledger(Protocol):
         """
         ...
 
+    def steps(self, delivery: Delivery) -> AbstractAsyncContextManager[None]:
+        """A run whose effect lies outside of the database: its handler makes the transactions.
+
+        Nothing is open while it runs. The inbox row is in its last transaction; a handler that has made
+        none gets one at the end. Raises `AlreadyEndedError`, instead of entering or later.
+        """
+        ...
+
     async def begin_alone(self, delivery: Delivery) -> Verdict | None:
         """Commits that a suspect starts. A verdict instead: it ended, or has used up its attempts."""
         ...

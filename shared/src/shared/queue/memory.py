@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 from shared.queue.ledger import AlreadyEndedError, Delivery, Verdict
-from shared.queue.outcomes import RetryLaterError
+from shared.queue.outcomes import PostponeError, RetryLaterError
 
 
 class MemoryLedger:
@@ -29,6 +29,12 @@ class MemoryLedger:
                 raise AlreadyEndedError
             yield
             self.ended[job] = "completed"
+
+    @asynccontextmanager
+    async def steps(self, delivery: Delivery) -> AsyncGenerator[None]:
+        """The same: in memory there is no transaction that could be held."""
+        async with self.transaction(delivery):
+            yield
 
     async def begin_alone(self, delivery: Delivery) -> Verdict | None:
         job = (delivery.event_id, delivery.run)
@@ -53,7 +59,8 @@ class MemoryLedger:
     async def postpone(self, delivery: Delivery, error: Exception) -> Verdict:
         first = self._postponed.setdefault((delivery.event_id, delivery.run), delivery.started_at)
         so_far = delivery.now() - first
-        if so_far > delivery.policy.postponed_at_most:
+        patience = error.at_most if isinstance(error, PostponeError) else None
+        if so_far > (patience or delivery.policy.postponed_at_most):
             return self._end(delivery, "dead", str(error))
         return Verdict("postponed", delivery.policy.after_postponement(so_far))
 

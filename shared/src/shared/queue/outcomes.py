@@ -31,7 +31,12 @@ class GiveUpError(HandlingError):
 
 
 class PostponeError(HandlingError):
-    """It is too early (the order is not there yet): tried again soon, no attempt burnt.
+    """It is too early (the order is not there yet, the mail server is away): no attempt is burnt.
 
-    After five minutes of it the event is dead with the same reason.
+    It is tried again, soon at first, then less and less often. After `at_most` of it, five minutes
+    unless the queue's policy or this says otherwise, the event is dead with the same reason.
     """
+
+    def __init__(self, reason: str, message: str = "", *, at_most: timedelta | None = None) -> None:
+        super().__init__(reason, message)
+        self.at_most = at_most

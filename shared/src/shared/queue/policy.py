@@ -26,8 +26,13 @@ class RetryPolicy:
         return ceiling * random.random()
 
     def after_postponement(self, so_far: timedelta) -> timedelta:
-        """The delay for an event that has been too early for `so_far`: short at first, then longer."""
+        """The delay for an event that has been too early for `so_far`: short at first, then longer.
+
+        Within two minutes never above 15 seconds, so that a short outage is over soon after its end;
+        later an eighth of `so_far`, so that a long one leaves few rows.
+        """
         ceiling = min(timedelta(seconds=15), max(timedelta(milliseconds=200), so_far / 2))
+        ceiling = min(self.cap, max(ceiling, so_far / 8))
         return ceiling * random.uniform(0.5, 1.0)
 
 

@@ -12,6 +12,9 @@ from fastapi import APIRouter, Response
 
 CHECK_SECONDS = 2.0
 
+Check = Callable[[], Awaitable[str | None]]
+"""Answers what is wrong with something, for a person, or None; or raises."""
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
@@ -19,8 +22,8 @@ class Health:
 
     alive: Callable[[], str | None]
     """What is wrong with the process itself; None if nothing."""
-    needs: Mapping[str, Callable[[], Awaitable[str | None]]]
-    """What it can't work without, by name: each answers what is wrong, or None; or raises."""
+    needs: Mapping[str, Check]
+    """What it can't work without, by name."""
     details: Callable[[], dict[str, Any]] = dict
     """Facts that do not make it unready."""
     disabled: bool = False
@@ -69,7 +72,7 @@ async def _all_troubles(health: Health) -> dict[str, str]:
     return troubles
 
 
-async def _ask(check: Callable[[], Awaitable[str | None]]) -> str | None:
+async def _ask(check: Check) -> str | None:
     try:
         async with asyncio.timeout(CHECK_SECONDS):
             return await check()

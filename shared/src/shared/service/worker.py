@@ -4,7 +4,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any
@@ -23,7 +23,7 @@ from shared.queue.connection import connect
 from shared.queue.inspection import Inspector
 from shared.service.app import create_service
 from shared.service.background import Background
-from shared.service.health import Health
+from shared.service.health import Check, Health
 from shared.service.keys import GatewayKeys
 from shared.service.metrics import Metrics
 from shared.service.settings import WorkerSettings
@@ -48,12 +48,15 @@ def create_worker(
     description: str,
     routes: Sequence[APIRouter] = (),
     context: Mapping[str, Any] = MappingProxyType({}),
+    needs: Mapping[str, Check] = MappingProxyType({}),
+    closing: Sequence[Callable[[], Awaitable[None]]] = (),
 ) -> FastAPI:
     """The application of the worker that serves this queue.
 
-    `context` is what handlers may ask for with FastStream's `Context("name")`.
+    `context` is what handlers may ask for with FastStream's `Context("name")`. `needs` are asked for its
+    readiness, beside Redis and the database. `closing` is awaited once no handler runs any more.
     """
-    worker = Worker(settings, queue, description, routes)
+    worker = Worker(settings, queue, description, routes, needs=needs, closing=closing)
     for name, value in context.items():
         worker.broker.context.set_global(name, value)
     return worker.app
@@ -63,7 +66,14 @@ class Worker:
     """One worker process, wired: database, broker, relay, hand-over, and what it answers over HTTP."""
 
     def __init__(
-        self, settings: WorkerSettings, queue: Queue, description: str, routes: Sequence[APIRouter]
+        self,
+        settings: WorkerSettings,
+        queue: Queue,
+        description: str,
+        routes: Sequence[APIRouter],
+        *,
+        needs: Mapping[str, Check],
+        closing: Sequence[Callable[[], Awaitable[None]]],
     ) -> None:
         self.settings = settings
         self.queue = queue
@@ -90,6 +100,7 @@ class Worker:
             observer=self,
         )
         self.watchdog = Watchdog(settings.lease_seconds)
+        self._closing = closing
         self.faststream = FastStream(
             self.broker,
             logger=None,
@@ -100,7 +111,7 @@ class Worker:
             description=description,
             health=Health(
                 alive=self._alive,
-                needs={"redis": self._redis, "database": self._database},
+                needs={"redis": self._redis, "database": self._database, **needs},
                 details=self._details,
                 disabled=not settings.workers_enabled,
             ),
@@ -144,6 +155,8 @@ class Worker:
                 await self.faststream.stop()
             await background.stop()
             await self.watchdog.stop()
+            for close in self._closing:
+                await close()
             await self.gateway.aclose()
             await self.client.aclose()
             await self.database.close()

@@ -10,14 +10,15 @@ from typing import Any
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
-from sqlalchemy import case, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from shared.queue import AlreadyEndedError, Delivery, Verdict
-from shared.queue.outcomes import HandlingError, RetryLaterError
+from shared.queue.outcomes import HandlingError, PostponeError, RetryLaterError
 from shared.store.database import Database, is_infrastructure
 from shared.store.statements import insert_into
+from shared.store.steps import Steps, stepping
 from shared.store.tables import Attempt, Effort, Inbox, Outbox, Outcome
 from shared.store.unit import Unit, working
 
@@ -54,24 +55,57 @@ class SqlLedger:
 
     @asynccontextmanager
     async def transaction(self, delivery: Delivery) -> AsyncGenerator[None]:
-        """The inbox row is inserted first, so that a copy waits for it and then finds it."""
-        envelope = delivery.envelope
-        assert envelope is not None  # noqa: S101 bytes that are no event have no handler
+        async with self._last(delivery) as unit:
+            with working(unit):
+                yield
+
+    @asynccontextmanager
+    async def steps(self, delivery: Delivery) -> AsyncGenerator[None]:
+        async with self._database.reading() as session:
+            ended = await _has_ended(session, delivery)
+        if ended:
+            async with self._last(delivery):  # raises: the row is there
+                pass
+        steps = Steps(delivery, step=self._step, last=self._last)
+        with stepping(steps):
+            yield
+        if not steps.ended:
+            async with steps.last():
+                pass
+
+    @asynccontextmanager
+    async def _last(self, delivery: Delivery) -> AsyncGenerator[Unit]:
+        """The transaction that ends a run as completed.
+
+        The inbox row is inserted first, so that a copy waits for it and then finds it.
+        """
         async with self._database.transaction() as session:
             if not await _insert_inbox(session, _ended(delivery, Outcome.COMPLETED)):
                 await self._repeated(session, delivery)
                 await session.commit()
                 self._on_commit(())
                 raise AlreadyEndedError
-            unit = Unit(session, envelope, self._source)
-            with working(unit):
-                yield
+            unit = self._unit(session, delivery)
+            yield unit
             session.add_all(unit.caused)
-            await session.execute(
-                update(Inbox).where(*_is_run(Inbox, delivery)).values(ended_at=delivery.now())
-            )
+            ended = {"ended_at": delivery.now(), "uncertain": unit.uncertain}
+            await session.execute(update(Inbox).where(*_is_run(Inbox, delivery)).values(ended))
             await _end_start(session, delivery)
         self._on_commit(unit.caused)
+
+    @asynccontextmanager
+    async def _step(self, delivery: Delivery) -> AsyncGenerator[Unit]:
+        """A transaction of a run that goes on."""
+        async with self._database.transaction() as session:
+            unit = self._unit(session, delivery)
+            yield unit
+            session.add_all(unit.caused)
+        if unit.caused:
+            self._on_commit(unit.caused)
+
+    def _unit(self, session: AsyncSession, delivery: Delivery) -> Unit:
+        assert delivery.envelope is not None  # noqa: S101 bytes that are no event have no handler
+        return Unit(session, delivery.envelope, self._source)
 
     async def begin_alone(self, delivery: Delivery) -> Verdict | None:
         """A start that nobody ended is a lost attempt, now that its owner is gone."""
@@ -95,7 +129,7 @@ class SqlLedger:
                 )
             )
             await session.execute(lost)
-            failures, _ = await _history(session, delivery)
+            failures = await _failures(session, delivery)
             if failures >= delivery.limit:
                 error = ValueError(f"lost {failures} times: it kills or hangs the worker that runs it")
                 await _insert_inbox(session, _ended(delivery, Outcome.DEAD, "lost", error))
@@ -111,7 +145,7 @@ class SqlLedger:
             await _take_turn(session, delivery)
             if await _has_ended(session, delivery):
                 return await self._repeated(session, delivery)
-            failures, _ = await _history(session, delivery)
+            failures = await _failures(session, delivery)
             if not await _was_counted(session, delivery):
                 failures += 1
             reason = error.reason if isinstance(error, HandlingError) else type(error).__name__
@@ -134,9 +168,10 @@ class SqlLedger:
             if await _has_ended(session, delivery):
                 return await self._repeated(session, delivery)
             now = delivery.now()
-            _, first = await _history(session, delivery)
+            first = await _first_postponed(session, delivery, reason)
             so_far = now - first if first else timedelta()
-            if so_far > delivery.policy.postponed_at_most:
+            patience = error.at_most if isinstance(error, PostponeError) else None
+            if so_far > (patience or delivery.policy.postponed_at_most):
                 await _insert_inbox(session, _ended(delivery, Outcome.DEAD, reason, error))
                 await _end_start(session, delivery)
                 verdict = Verdict(Outcome.DEAD)
@@ -325,11 +360,15 @@ async def _was_counted(session: AsyncSession, delivery: Delivery) -> bool:
     ).first() is not None
 
 
-async def _history(session: AsyncSession, delivery: Delivery) -> tuple[int, datetime | None]:
-    """How many attempts of this run failed or were lost, and since when it has been postponed."""
-    counted = func.count(case((col(Attempt.effort).in_([Effort.FAILED, Effort.LOST]), 1)))
-    postponed = func.min(case((col(Attempt.effort) == Effort.POSTPONED, col(Attempt.started_at))))
-    failures, first = (
-        await session.execute(select(counted, postponed).where(*_is_run(Attempt, delivery)))
-    ).one()
-    return failures, first
+async def _failures(session: AsyncSession, delivery: Delivery) -> int:
+    """How many attempts of this run failed or were lost."""
+    counted = col(Attempt.effort).in_([Effort.FAILED, Effort.LOST])
+    failures = select(func.count()).select_from(Attempt).where(*_is_run(Attempt, delivery), counted)
+    return (await session.execute(failures)).scalar_one()
+
+
+async def _first_postponed(session: AsyncSession, delivery: Delivery, reason: str) -> datetime | None:
+    """Since when this run has been postponed for this reason: each has a patience of its own."""
+    postponed = (col(Attempt.effort) == Effort.POSTPONED, col(Attempt.reason) == reason)
+    first = select(func.min(col(Attempt.started_at))).where(*_is_run(Attempt, delivery), *postponed)
+    return (await session.execute(first)).scalar_one()

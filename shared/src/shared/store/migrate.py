@@ -104,6 +104,7 @@ def create_delivery_tables_v1() -> None:
         sa.Column("traceback", sa.Text),
         sa.Column("raw", sa.LargeBinary),
         sa.Column("correlation_id", sa.String),
+        sa.Column("uncertain", sa.Boolean, nullable=False, server_default=sa.false()),
         sa.Column("unreported", sa.Boolean, nullable=False),
     )
     op.create_table(
@@ -126,6 +127,11 @@ def create_delivery_tables_v1() -> None:
         op.create_index(
             f"ix_{table}_unreported", table, ["ended_at"], sqlite_where=where, postgresql_where=where
         )
+
+
+def claim_columns_v1() -> list[sa.Column[object]]:
+    """The columns of `Claimable` as they were first made."""
+    return [sa.Column("claim_owner", sa.String), sa.Column("claim_until", UtcDateTime)]
 
 
 def _sync_url(url: str) -> sa.URL:

@@ -1,0 +1,78 @@
+"""What a handler works with whose effect lies outside of the database: a charge, a mail.
+
+No transaction is held during a call. The handler commits what it is about to do (`step`), makes the
+call, and commits with the result that the run has ended (`last`). A crash in between leaves what was
+committed; the next taker finds it, and asks or repeats with the same key.
+"""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import ContextVar
+from datetime import datetime
+from typing import Annotated
+
+from faststream import Depends
+
+from shared.events import Envelope
+from shared.queue import Delivery
+from shared.store.unit import Unit
+
+Transaction = Callable[[Delivery], AbstractAsyncContextManager[Unit]]
+
+
+class Steps:
+    """The transactions of one run: as many as it needs, and a last one."""
+
+    def __init__(self, delivery: Delivery, *, step: Transaction, last: Transaction) -> None:
+        assert delivery.envelope is not None  # noqa: S101 bytes that are no event have no handler
+        self.envelope: Envelope = delivery.envelope
+        """The event that is being handled."""
+        self.owner = f"{delivery.worker}/{delivery.key}"
+        """Names this delivery where it claims something: the next taker of the event has another name."""
+        self.ended = False
+        self._delivery = delivery
+        self._step, self._last = step, last
+
+    def now(self) -> datetime:
+        """The time by the clock of Redis, about which all workers agree."""
+        return self._delivery.now()
+
+    def step(self) -> AbstractAsyncContextManager[Unit]:
+        """A transaction, committed at the end of the block; what it publishes leaves with that commit."""
+        return self._step(self._delivery)
+
+    @asynccontextmanager
+    async def last(self) -> AsyncGenerator[Unit]:
+        """The transaction that ends the run as completed, with what the block does.
+
+        Raises `AlreadyEndedError` if another copy has ended it; let that pass.
+        """
+        async with self._last(self._delivery) as unit:
+            yield unit
+        self.ended = True
+
+
+_current: ContextVar[Steps] = ContextVar("current_steps")
+
+
+def current_steps() -> Steps:
+    """The steps of the delivery that this task handles. Raises `LookupError` outside of such a handler."""
+    return _current.get()
+
+
+class stepping:  # noqa: N801 reads as a word in `with stepping(steps):`
+    """Makes steps the current ones, for the runtime and for tests of handlers."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+
+    def __enter__(self) -> Steps:
+        self._token = _current.set(self._steps)
+        return self._steps
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)
+
+
+CurrentSteps = Annotated[Steps, Depends(current_steps)]
+"""A parameter of a handler declared `outside`, or of what such a handler depends on."""

@@ -1,0 +1,186 @@
+"""A handler with an effect outside of the database: what is committed when, and who may make the call."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import insert, text
+from sqlmodel import Field, col
+
+from shared.events import OrderCancelled
+from shared.queue import AlreadyEndedError, PostponeError
+from shared.store.claims import Claimable, claim, release
+from shared.store.database import Database
+from shared.store.ledger import SqlLedger
+from shared.store.steps import Steps, current_steps
+from shared.store.tables import Attempt, Inbox, Outbox
+from support.deliveries import delivery, row, rows
+
+CANCELLED = OrderCancelled(order_id="o", reason="out_of_stock")
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+LASTING = timedelta(seconds=10)
+
+
+class Intent(Claimable, table=True):
+    """What a worker is about to do, in these tests."""
+
+    __tablename__ = "intent_of_these_tests"  # pyright: ignore[reportAssignmentType] - SQLModel's own way
+
+    id: str = Field(primary_key=True)
+
+
+@pytest.fixture
+async def intents(database: Database) -> None:
+    columns = "id VARCHAR PRIMARY KEY, claim_owner VARCHAR, claim_until TIMESTAMP"
+    async with database.transaction() as session:
+        zone = "" if database.is_sqlite else " WITH TIME ZONE"
+        await session.execute(text(f"CREATE TABLE {Intent.__tablename__} ({columns}{zone})"))
+        await session.execute(insert(Intent).values(id="i"))
+
+
+@pytest.fixture
+def ledger(database: Database) -> SqlLedger:
+    return SqlLedger(database, source="payment-worker")
+
+
+async def handle(ledger: SqlLedger, handler: Callable[[Steps], Awaitable[None]]) -> None:
+    """The run of one event, as the queue does it."""
+    async with ledger.steps(delivery()):
+        await handler(current_steps())
+
+
+async def do_nothing(steps: Steps) -> None:
+    assert steps.envelope.id == "x"
+
+
+async def test_a_step_is_committed_though_the_handler_fails_after_it(
+    database: Database, ledger: SqlLedger
+) -> None:
+    async def fail_later(steps: Steps) -> None:
+        async with steps.step() as unit:
+            unit.publish(CANCELLED)
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        await handle(ledger, fail_later)
+
+    assert (await row(database, Outbox)).causation_id == "x"
+    assert await rows(database, Inbox) == []
+
+
+async def test_no_transaction_is_open_between_the_steps(database: Database, ledger: SqlLedger) -> None:
+    async def let_another_write(_: Steps) -> None:
+        async with database.transaction() as session:  # on SQLite it would wait for one that is open
+            await session.execute(text("DELETE FROM outbox"))
+
+    await handle(ledger, let_another_write)
+
+    assert (await row(database, Inbox)).outcome == "completed"
+
+
+async def test_the_last_step_ends_the_run_with_what_it_causes(database: Database, ledger: SqlLedger) -> None:
+    async def end(steps: Steps) -> None:
+        async with steps.last() as unit:
+            unit.publish(CANCELLED)
+            unit.uncertain = True
+
+    await handle(ledger, end)
+
+    ended = await row(database, Inbox)
+    assert (ended.outcome, ended.uncertain, ended.unreported) == ("completed", True, True)
+    assert (await row(database, Outbox)).causation_id == "x"
+
+
+async def test_a_last_step_that_fails_leaves_the_run_unended(database: Database, ledger: SqlLedger) -> None:
+    async def fail(steps: Steps) -> None:
+        async with steps.last() as unit:
+            unit.publish(CANCELLED)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        await handle(ledger, fail)
+
+    assert (await rows(database, Inbox), await rows(database, Outbox)) == ([], [])
+
+
+async def test_a_handler_without_a_last_step_has_completed(database: Database, ledger: SqlLedger) -> None:
+    await handle(ledger, do_nothing)
+
+    assert (await row(database, Inbox)).outcome == "completed"
+
+
+async def test_an_ended_run_is_not_entered_again_and_is_told_again(
+    database: Database, ledger: SqlLedger
+) -> None:
+    await handle(ledger, do_nothing)
+    async with database.transaction() as session:
+        await session.execute(text("UPDATE inbox SET unreported = false"))
+    entered: list[Steps] = []
+
+    async def enter(steps: Steps) -> None:
+        entered.append(steps)
+
+    with pytest.raises(AlreadyEndedError):
+        await handle(ledger, enter)
+
+    assert not entered
+    assert (await row(database, Inbox)).unreported
+
+
+async def test_of_two_copies_the_later_last_step_changes_nothing(
+    database: Database, ledger: SqlLedger
+) -> None:
+    async def be_overtaken(steps: Steps) -> None:
+        await handle(ledger, do_nothing)
+        async with steps.last() as unit:
+            unit.publish(CANCELLED)
+
+    with pytest.raises(AlreadyEndedError):
+        await handle(ledger, be_overtaken)
+
+    assert await rows(database, Outbox) == []
+
+
+@pytest.mark.usefixtures("intents")
+async def test_a_claim_keeps_others_away_until_its_time_is_over(database: Database) -> None:
+    async def claimed(owner: str, now: datetime) -> bool:
+        async with database.transaction() as session:
+            this = col(Intent.id) == "i"
+            return await claim(session, Intent, this, owner=owner, now=now, lasting=LASTING)
+
+    assert await claimed("a", NOW)
+    assert await claimed("a", NOW)
+    assert not await claimed("b", NOW + timedelta(seconds=9))
+    assert await claimed("b", NOW + LASTING)
+    assert not await claimed("a", NOW + LASTING)
+
+
+@pytest.mark.usefixtures("intents")
+async def test_only_the_owner_can_release_a_claim(database: Database) -> None:
+    this = col(Intent.id) == "i"
+    async with database.transaction() as session:
+        assert await claim(session, Intent, this, owner="a", now=NOW, lasting=LASTING)
+        await release(session, Intent, this, owner="b")
+        assert not await claim(session, Intent, this, owner="b", now=NOW, lasting=LASTING)
+        await release(session, Intent, this, owner="a")
+        assert await claim(session, Intent, this, owner="b", now=NOW, lasting=LASTING)
+
+
+async def test_an_intent_that_is_not_there_cannot_be_claimed(database: Database, intents: None) -> None:
+    async with database.transaction() as session:
+        none = col(Intent.id) == "none"
+        assert not await claim(session, Intent, none, owner="a", now=NOW, lasting=LASTING)
+
+
+async def test_each_reason_for_postponing_has_its_own_patience(database: Database, ledger: SqlLedger) -> None:
+    early, away = PostponeError("out_of_order"), PostponeError("mail_server", at_most=timedelta(days=1))
+    first = delivery(entry="1-0")
+    await ledger.postpone(first, away)
+    later = delivery(entry="2-0", fetched_at=first.fetched_at + timedelta(hours=23))
+    assert (await ledger.postpone(later, away)).outcome == "postponed"
+    assert (await ledger.postpone(delivery(entry="3-0", fetched_at=later.fetched_at), early)).outcome == (
+        "postponed"
+    )
+    last = delivery(entry="4-0", fetched_at=first.fetched_at + timedelta(hours=25))
+    assert (await ledger.postpone(last, away)).outcome == "dead"
+    assert {attempt.reason for attempt in await rows(database, Attempt)} == {"mail_server", "out_of_order"}
