@@ -193,7 +193,7 @@ async def test_an_idle_consumer_asks_about_once_a_second(station: Station) -> No
     before = await station.commands()
     await asyncio.sleep(2)
 
-    # a fetch is a script of about a dozen commands; a blocking read and a renewal come beside it
+    # a fetch is a script of about fifteen commands; a wait and a renewal come beside it
     assert await station.commands() - before < 120
 
 

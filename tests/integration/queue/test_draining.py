@@ -48,6 +48,7 @@ async def test_what_has_started_is_finished(station: Station) -> None:
     await eventually(lambda: len(stay.starts) == 2)
 
     stopping = asyncio.create_task(serving.broker.stop())
+    await asyncio.sleep(0.05)
     await station.send(order("c"))
     await asyncio.sleep(0.2)
     assert not stopping.done()
@@ -57,6 +58,25 @@ async def test_what_has_started_is_finished(station: Station) -> None:
     assert list(ledger.ended.values()) == ["completed"] * 2
     assert stay.starts == ["a", "b"]
     assert (await station.length(), await station.pending()) == (1, 0)
+
+
+async def test_what_was_fetched_unheard_in_the_moment_of_stopping_is_handed_back_at_once(
+    station: Station,
+) -> None:
+    stay = Stay()
+    stay.door.set()
+    await station.send(order("first"))
+    serving = await station.serve(stay.queue, lease=LONG)
+    await eventually(station.is_drained)
+    await asyncio.sleep(0.1)  # it listens now, and the fetch behind that is the server's to run
+
+    await asyncio.gather(station.send(order("a"), order("b")), serving.broker.stop())
+
+    other = Stay()
+    other.door.set()
+    await station.serve(other.queue, lease=LONG)
+    await eventually(lambda: other.starts == ["a", "b"])
+    assert stay.starts == ["first"]
 
 
 async def test_a_handler_longer_than_the_lease_keeps_it_while_it_finishes(station: Station) -> None:

@@ -255,7 +255,7 @@ async def test_a_wipe_between_a_failure_and_its_retry_stops_nothing(
 
     await eventually(lambda: "after" in seen, within=1)
     await eventually(station.is_drained)
-    assert serving.consumer.in_hand == 0
+    await eventually(lambda: serving.consumer.in_hand == 0)
 
 
 async def test_a_full_server_loses_nothing_and_stops_nothing(station: Station) -> None:

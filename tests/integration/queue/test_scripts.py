@@ -66,21 +66,46 @@ async def test_the_failure_of_a_zombie_moves_nothing(station: Station, scripts: 
     assert (await owner(station))["consumer"] == b"B"
 
 
-async def test_a_release_by_a_zombie_changes_nothing(station: Station, scripts: Scripts, entry: str) -> None:
-    assert await scripts.call("release", (NORMAL,), GROUP, "A", 9_999, entry, 0) == 0
+@pytest.mark.usefixtures("entry")
+async def test_a_release_by_a_zombie_changes_nothing(station: Station, scripts: Scripts) -> None:
+    assert await scripts.call("release", (NORMAL,), GROUP, "A", 9_999) == 0
 
     held = await owner(station)
     assert (held["consumer"], held["times_delivered"]) == (b"B", 2)
     assert held["time_since_delivered"] < 1_000
 
 
-async def test_a_consumer_with_something_pending_is_not_forgotten(
-    station: Station, scripts: Scripts, entry: str
+@pytest.mark.usefixtures("entry")
+async def test_a_release_gives_back_what_a_consumer_has_as_it_came(
+    station: Station, scripts: Scripts
 ) -> None:
-    await scripts.call("release", (NORMAL,), GROUP, "B", 9_999, entry, 1)
+    assert await scripts.call("release", (NORMAL,), GROUP, "B", 9_999) == 1
+
+    held = await owner(station)
+    assert held["times_delivered"] == 1
+    assert held["time_since_delivered"] >= 9_999
+
+
+@pytest.mark.usefixtures("entry")
+async def test_a_consumer_with_something_pending_is_not_forgotten(station: Station, scripts: Scripts) -> None:
+    await scripts.call("release", (NORMAL,), GROUP, "B", 9_999)
+    await scripts.call("tidy", (NORMAL,), GROUP, 0)
 
     assert "B" in await station.consumers()
     assert await station.pending() == 1
+
+
+@pytest.mark.usefixtures("entry")
+async def test_the_name_of_a_consumer_that_is_long_gone_is_forgotten(
+    station: Station, scripts: Scripts
+) -> None:
+    await station.client.xgroup_createconsumer(NORMAL, GROUP, "gone")
+    await scripts.call("tidy", (NORMAL,), GROUP, 60_000)
+    assert "gone" in await station.consumers()
+
+    await scripts.call("tidy", (NORMAL,), GROUP, 0)
+
+    assert "gone" not in await station.consumers()
 
 
 async def test_what_ended_is_acknowledged_whoever_holds_it(

@@ -24,7 +24,7 @@ from shared.queue.handling import Handling
 from shared.queue.keys import GROUP, LANES, QueueKeys
 from shared.queue.ledger import Delivery, Ledger, Verdict
 from shared.queue.policy import Backoff, RetryPolicy
-from shared.queue.scripts import Call, Scripts
+from shared.queue.scripts import Call, Listen, Scripts
 from shared.queue.tasks import end_all
 
 log = logging.getLogger(__name__)
@@ -36,8 +36,12 @@ PATIENCE_SECONDS = 0.02
 GUARANTEED = 0.1
 """The share of the places to which each of the lower lanes has a right."""
 UNSETTLED = timedelta(seconds=30)
+GONE = timedelta(hours=1)
+"""After this long without a sign, and with nothing in its hands, a consumer's name is forgotten."""
 IDLE_SECONDS = 1.0
 """The longest that the loop waits for anything, so that its beat is a sign of life."""
+UNHEARD_SECONDS = 0.25
+"""The longest wait at Redis for the next event while something is in hand: Redis hears of it afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +111,9 @@ class Consumer:
         self._earned = {"low": 0.0, "normal": 0.0}  # places that the lower lanes have a right to
         self._seconds = BRISK_SECONDS  # a running mean of what a handler takes
         self._changed = asyncio.Event()
-        self._armed = asyncio.Event()
-        self._is_quiet = False  # the lanes were empty, and the bell will ring
-        self._soon: asyncio.TimerHandle | None = None
-        self._last_ids: Sequence[bytes] = ()
+        self._last_ids: Sequence[bytes] = ()  # the ends of the lanes, where nothing waits in them
+        self._wait_seconds = IDLE_SECONDS  # until a retry is due
+        self._listening = False
         self._stopping = False
         self._ending = False  # the grace period is over: what still runs is cancelled
         self._tasks: list[asyncio.Task[None]] = []
@@ -131,7 +134,6 @@ class Consumer:
         """Begins to consume. Redis need not be there yet."""
         loops = [
             self._read(),
-            self._ring(),
             self._renew(),
             *(self._work() for _ in range(self._options.concurrency)),
         ]
@@ -151,7 +153,10 @@ class Consumer:
         self._stopping = True
         self._changed.set()
         reader = self._tasks[0]
-        await asyncio.wait([reader], timeout=self._options.grace.total_seconds())
+        if self._listening:  # the server drops the fetch behind the wait with the connection
+            await end_all([reader])
+        else:
+            await asyncio.wait([reader], timeout=self._options.grace.total_seconds())
         while not self._todo.empty():
             self._todo.get_nowait()
             self._unfinished -= 1
@@ -183,19 +188,23 @@ class Consumer:
                 await asyncio.sleep(backoff.next())
 
     async def _turn(self) -> None:
-        """Settles what is done and fetches what fits, in one round trip; then waits for a reason to go on."""
+        """Settles what is done and fetches what fits, in one round trip.
+
+        Where the lanes were empty, the fetch stands behind a wait for the next event: it runs at the
+        server as soon as there is one, without another round trip.
+        """
         self._changed.clear()
-        self._is_quiet = False
-        if self._soon is not None:
-            self._soon.cancel()
-            self._soon = None
         room = self._room()
         settlements = self._settlements()
-        calls = [call for call, _ in settlements]
+        calls: list[Call | Listen] = [call for call, _ in settlements]
         fetches = room > 0 or self._is_to_look_again()
         if fetches:
+            if self._last_ids:
+                calls.append(self._listen())
             calls.append(self._fetch_call(room))
+        self._listening = fetches and bool(self._last_ids)
         replies = await self._scripts.call_all(calls)
+        self._listening = False
         for (_, settled), reply in zip(settlements, replies, strict=False):
             if not isinstance(reply, Exception):
                 self._forget(settled)
@@ -206,18 +215,20 @@ class Consumer:
             return
         fetched = replies.pop()
         _raise_first([fetched])
-        state, wait_ms, last_ids, entries, now_ms = fetched
+        state, wait_ms, self._last_ids, entries, now_ms = fetched
+        self._wait_seconds = wait_ms / 1000
         self._take(entries, datetime.fromtimestamp(now_ms / 1000, UTC))
         _raise_first(replies)
         self.state = "closed" if state == b"closed" else "open"
         self._yielding = state == b"stalled"
         if self.state == "closed":
             await self._wait(random.uniform(0.2, 0.4))
-        elif room and last_ids and not self._settled:  # all lanes were read to their end
-            self._last_ids = last_ids
-            self._armed.set()
-            self._is_quiet = True
-            await self._wait(min(wait_ms / 1000, IDLE_SECONDS))
+        else:
+            await asyncio.sleep(0)  # what was fetched starts before the next round trip is made ready
+
+    def _listen(self) -> Listen:
+        longest = UNHEARD_SECONDS if self._held else IDLE_SECONDS
+        return Listen(self._keys.lanes, self._last_ids, min(self._wait_seconds, longest))
 
     async def _wait_for_room(self) -> None:
         """Until enough is settled to be worth a round trip, or for a moment if it is only the reserve."""
@@ -312,20 +323,6 @@ class Consumer:
             problem=problem,
         )
 
-    async def _ring(self) -> None:
-        """Wakes the read loop when something is added to a lane. Consumes nothing."""
-        backoff = Backoff()
-        while True:
-            await self._armed.wait()
-            self._armed.clear()
-            try:
-                streams = dict(zip(self._keys.lanes, self._last_ids, strict=True))
-                await self._client.xread(streams, count=1, block=int(IDLE_SECONDS * 1000))  # type: ignore[arg-type]
-                backoff.reset()
-            except (RedisError, OSError):
-                await asyncio.sleep(backoff.next())
-            self._changed.set()
-
     # Running and settling
 
     async def _work(self) -> None:
@@ -343,21 +340,10 @@ class Consumer:
             self._seconds += (seconds - self._seconds) * 0.1
             self._settled[delivery.lane, delivery.entry_id] = (delivery, verdict)
             self._unfinished -= 1
-            self._tell_reader()
-            if self._observer:
-                self._observer.settled(delivery, verdict, seconds)
-
-    def _tell_reader(self) -> None:
-        """Something is settled: a reason for a round trip at once, or soon, or not before there is room.
-
-        While nothing waits in the lanes, the next round trip is that for the next event, and it takes the
-        acknowledgement along.
-        """
-        if not self._is_quiet:
             if not self._is_patient():
                 self._changed.set()
-        elif self._soon is None:
-            self._soon = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._changed.set)
+            if self._observer:
+                self._observer.settled(delivery, verdict, seconds)
 
     def _settlements(self) -> list[tuple[Call, list[Delivery]]]:
         """One acknowledgement a lane, a move for each that is tried again later; with what each settles."""
@@ -392,10 +378,12 @@ class Consumer:
 
     async def _renew(self) -> None:
         backoff = Backoff()
+        once = self._tidyings()
         while True:
             await asyncio.sleep(self._options.lease.total_seconds() / 3)
             try:
-                _raise_first(await self._scripts.call_all(self._renewals()))
+                _raise_first(await self._scripts.call_all(self._renewals() + once))
+                once = []
                 backoff.reset()
             except (RedisError, OSError):
                 await asyncio.sleep(min(backoff.next(), self._options.lease.total_seconds() / 3))
@@ -408,16 +396,14 @@ class Consumer:
                 calls.append(Call("renew", (lane,), (GROUP, self._options.name, *ids)))
         return calls
 
+    def _tidyings(self) -> list[Call]:
+        """Forget the names of consumers that are long gone."""
+        gone_ms = int(GONE.total_seconds() * 1000)
+        return [Call("tidy", (lane,), (GROUP, gone_ms)) for lane in self._keys.lanes]
+
     def _releases(self) -> list[Call]:
         idle_ms = int(self._options.lease.total_seconds() * 10_000)
-        calls: list[Call] = []
-        for number, lane in enumerate(self._keys.lanes, 1):
-            args: list[str | int] = [GROUP, self._options.name, idle_ms]
-            for delivery in self._held.values():
-                if delivery.lane == number:
-                    args += (delivery.entry_id, delivery.deliveries)
-            calls.append(Call("release", (lane,), args))
-        return calls
+        return [Call("release", (lane,), (GROUP, self._options.name, idle_ms)) for lane in self._keys.lanes]
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Before it stops, a loop ends only by a bug, were it a cancellation that nobody asked for."""

@@ -9,7 +9,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, ResponseError
 
-NAMES = ("ack", "epoch", "fetch", "later", "release", "renew", "send")
+NAMES = ("ack", "epoch", "fetch", "later", "release", "renew", "send", "tidy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,20 @@ class Call:
     script: str
     keys: Sequence[str]
     args: Sequence[str | bytes | int | float] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """A wait, consuming nothing, until one of the streams goes beyond the id given for it."""
+
+    keys: Sequence[str]
+    ids: Sequence[bytes]
+    seconds: float
+
+    @property
+    def command(self) -> tuple[str | bytes | int, ...]:
+        milliseconds = max(1, int(self.seconds * 1000))  # nought would be for ever
+        return ("XREAD", "COUNT", 1, "BLOCK", milliseconds, "STREAMS", *self.keys, *self.ids)
 
 
 class Scripts:
@@ -46,8 +60,10 @@ class Scripts:
             await self._load()
             return await self._client.evalsha(hashed, len(keys), *keys, *args)
 
-    async def call_all(self, calls: Sequence[Call]) -> list[Any]:
+    async def call_all(self, calls: Sequence[Call | Listen]) -> list[Any]:
         """The replies of several calls, in their order; an error of one call stands in its reply's place.
+
+        What stands behind a `Listen` runs when that has ended.
 
         Raises `RedisError` or `OSError` where the round trip failed: some of them may have run.
         """
@@ -62,20 +78,23 @@ class Scripts:
                 replies[n] = reply
         return replies
 
-    async def _run(self, calls: Sequence[Call]) -> list[Any]:
-        if len(calls) == 1:  # the usual case of a quiet queue, and cheaper without a pipeline
-            (call,) = calls
+    async def _run(self, calls: Sequence[Call | Listen]) -> list[Any]:
+        if len(calls) == 1:  # cheaper without a pipeline
+            reply: Any
             try:
-                reply = await self._client.evalsha(
-                    self._hashes[call.script], len(call.keys), *call.keys, *call.args
-                )
+                reply = await self._client.execute_command(*self._command(calls[0]))  # pyright: ignore[reportUnknownVariableType] redis-py leaves it open
             except ResponseError as error:
                 reply = error
             return [reply]
         pipeline = self._client.pipeline(transaction=False)
         for call in calls:
-            pipeline.evalsha(self._hashes[call.script], len(call.keys), *call.keys, *call.args)
+            pipeline.execute_command(*self._command(call))
         return await pipeline.execute(raise_on_error=False)
+
+    def _command(self, call: Call | Listen) -> Sequence[Any]:
+        if isinstance(call, Listen):
+            return call.command
+        return ("EVALSHA", self._hashes[call.script], len(call.keys), *call.keys, *call.args)
 
     async def _load(self) -> None:
         pipeline = self._client.pipeline(transaction=False)

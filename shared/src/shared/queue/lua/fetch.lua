@@ -8,10 +8,11 @@
 --       5 what to do with such entries: 'no' look at nothing, 'look' only tell, 'take' one if it is a
 --         suspect, as many as fit if they were handed back before they were started
 --       6 places that the low lane has a right to   7 that the normal lane has: a busy lane starves none
--- Reply {state, wait in ms, last ids of the lanes, entries, ms since 1970}
+-- Reply {state, wait in ms, ends, entries, ms since 1970}
 --       state: 'open', 'closed' (no epoch in this life of the server: nothing is fetched), or
 --       'stalled' (told to look, and there are entries without an owner)
 --       wait: until the next retry is due, at most 1000
+--       ends: for each lane the last id that was delivered, where all were read to their end; else none
 --       entry: {lane, id, fields, deliveries before this one}
 --
 -- It works on a server whose memory is full as well (allow-oom): work out is what makes room there.
@@ -81,12 +82,15 @@ if ARGV[5] ~= 'no' then
   end
 end
 
+local empty = {}
+
 local function read(lane, count)
-  if count > 0 and left > 0 then
-    local reply = of_group('XREADGROUP', 'GROUP', group, consumer, 'COUNT', math.min(count, left), 'STREAMS', KEYS[3 + lane], '>')
-    if reply then
-      taken(lane, reply[1][2], 0)
-    end
+  count = math.min(count, left)
+  if count > 0 and not empty[lane] then
+    local reply = of_group('XREADGROUP', 'GROUP', group, consumer, 'COUNT', count, 'STREAMS', KEYS[3 + lane], '>')
+    local list = reply and reply[1][2] or {}
+    empty[lane] = #list < count
+    taken(lane, list, 0)
   end
 end
 
@@ -97,16 +101,20 @@ for lane = 1, 3 do
 end
 
 local wait, last = 1000, {}
-if #entries == 0 then
+if left > 0 then
   local due = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
   if due[2] then
     wait = math.max(1, math.min(wait, due[2] - now))
   end
   for lane = 1, 3 do
-    local info = redis.call('XINFO', 'STREAM', KEYS[3 + lane])
-    for i = 1, #info, 2 do
-      if info[i] == 'last-generated-id' then
-        last[lane] = info[i + 1]
+    for _, info in ipairs(of_group('XINFO', 'GROUPS', KEYS[3 + lane])) do
+      local is_ours = false
+      for i = 1, #info, 2 do
+        if info[i] == 'name' then
+          is_ours = info[i + 1] == group
+        elseif is_ours and info[i] == 'last-delivered-id' then
+          last[lane] = info[i + 1]
+        end
       end
     end
   end
