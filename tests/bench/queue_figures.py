@@ -42,7 +42,13 @@ def envelopes(count: int) -> list[Envelope]:
     ids = (new_id() for _ in range(count))
     return [
         Envelope(
-            id=i, type="ORDER_CREATED", source="client/shop", time=now, correlation_id="order-1", data=data
+            id=i,
+            type="ORDER_CREATED",
+            source="client/shop",
+            time=now,
+            correlation_id="order-1",
+            data=data,
+            subject="order/order-1",
         )
         for i in ids
     ]
@@ -141,7 +147,7 @@ async def latency(url: str, rate: int, seconds: float) -> list[float]:
         async for n in paced(rate, seconds):
             order = template.model_copy(update={"order_id": f"o-{n}"})
             event = envelopes(1)[0]
-            envelope = Envelope(event.id, event.type, event.source, event.time, event.id, order.to_json())
+            envelope = event._replace(data=order.to_json())
             began[order.order_id] = time.perf_counter()
             await sender.send("orders", [envelope])
         await asyncio.sleep(0.3)

@@ -17,7 +17,8 @@ class Envelope(NamedTuple):
     """One event as it travels: what it is, where it belongs, and its data as JSON text.
 
     Times are aware and in UTC. `run` counts deliberate new executions of an event that has ended,
-    from 0. `max_attempts` of None leaves the limit to the contract.
+    from 0. `max_attempts` of None leaves the limit to the contract. `source` is `unknown` where an event
+    was read from a queue: only the journal keeps it.
     """
 
     id: str

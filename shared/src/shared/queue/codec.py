@@ -6,7 +6,7 @@ reads our entries, and ours reads what any FastStream publisher of the same cont
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from struct import Struct
 from struct import error as StructError  # noqa: N812 an exception under its right name
 from typing import Any
@@ -57,13 +57,11 @@ class EntryFormat(BinaryMessageFormatV1):
 
 
 def encode(envelope: Envelope) -> bytes:
-    """The entry's body. What a reader can derive is left out: Redis holds it as often as events wait."""
-    time = envelope.time.astimezone(UTC).replace(tzinfo=None)
+    """The entry's body. What no worker needs is left out: Redis holds it as often as events wait."""
     headers = {
         "message_id": envelope.id,
         "type": envelope.type,
-        "source": envelope.source,
-        "time": f"{time.isoformat(timespec='milliseconds')}Z",
+        "time": str(int(envelope.time.timestamp() * 1000)),
     }
     if envelope.correlation_id != envelope.id:
         headers["correlation_id"] = envelope.correlation_id
@@ -91,7 +89,7 @@ def pack(headers: Mapping[str, str], body: bytes) -> bytes:
 
 
 def envelope_of(body: bytes, headers: Mapping[str, str], priority: Priority) -> Envelope:
-    """What `encode` was given, `not_before` aside, which has passed.
+    """What `encode` was given, but for `not_before`, which has passed, and `source`, which is in the journal.
 
     Raises `UndecodableError`, also for attributes that no database could keep: anybody may have written
     the entry. The data is not looked at: that is the contract's business.
@@ -106,7 +104,7 @@ def envelope_of(body: bytes, headers: Mapping[str, str], priority: Priority) -> 
             id=event_id,
             type=_plain(headers["type"]),
             source=_plain(given("source", "unknown")),
-            time=_aware(time) if time else datetime.now(UTC),
+            time=_time(time) if time else datetime.now(UTC),
             correlation_id=_plain(given("correlation_id", event_id)),
             data=body.decode(),
             subject=_plain(headers["subject"]) if "subject" in headers else None,
@@ -143,6 +141,19 @@ def _small(text: str) -> int:
     if not _NUMBER.fullmatch(text):
         raise ValueError("a number out of bounds")
     return int(text)
+
+
+_MILLISECONDS = re.compile(r"[0-9]{1,15}")
+
+
+def _time(text: str) -> datetime:
+    """Milliseconds since 1970 as we write them, or RFC 3339 as others do."""
+    if _MILLISECONDS.fullmatch(text):
+        return _EPOCH + timedelta(milliseconds=int(text))
+    return _aware(text)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _aware(text: str) -> datetime:
