@@ -24,6 +24,8 @@ _MAGIC = b"\x89BIN\r\n\x1a\n"
 _START = Struct(">8sHIIH")
 _LENGTH = Struct(">H")
 _HEADERS_AT = 18
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 class UndecodableError(ValueError):
@@ -61,7 +63,7 @@ def encode(envelope: Envelope) -> bytes:
     headers = {
         "message_id": envelope.id,
         "type": envelope.type,
-        "time": str(int(envelope.time.timestamp() * 1000)),
+        "time": str((envelope.time - _EPOCH) // _MILLISECOND),
     }
     if envelope.correlation_id != envelope.id:
         headers["correlation_id"] = envelope.correlation_id
@@ -149,11 +151,8 @@ _MILLISECONDS = re.compile(r"[0-9]{1,15}")
 def _time(text: str) -> datetime:
     """Milliseconds since 1970 as we write them, or RFC 3339 as others do."""
     if _MILLISECONDS.fullmatch(text):
-        return _EPOCH + timedelta(milliseconds=int(text))
+        return _EPOCH + int(text) * _MILLISECOND
     return _aware(text)
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _aware(text: str) -> datetime:
