@@ -1,0 +1,1 @@
+"""A payment provider on this machine, with a ledger of what really happened."""

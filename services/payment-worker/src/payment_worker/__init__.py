@@ -1,0 +1,1 @@
+"""Captures and refunds at the payment provider, never twice."""

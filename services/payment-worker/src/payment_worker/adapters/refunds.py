@@ -1,0 +1,69 @@
+"""The refunds in SQL."""
+
+from dataclasses import asdict
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from payment_worker.adapters.claiming import Claimant
+from payment_worker.adapters.tables import RefundRow
+from payment_worker.domain.refund import Refund, RefundStatus
+from shared.store.claims import claim, release
+from shared.store.statements import insert_into
+
+
+class SqlRefunds:
+    """Implements the port `Refunds` in the transaction of a session, which stays the caller's."""
+
+    def __init__(self, session: AsyncSession, claimant: Claimant) -> None:
+        self._session = session
+        self._claimant = claimant
+
+    async def add(self, refund: Refund) -> bool:
+        row = {**asdict(refund), "status": refund.status.value, "created_at": self._claimant.now}
+        added = insert_into(self._session, RefundRow).values(row).on_conflict_do_nothing()
+        return (await self._session.execute(added.returning(col(RefundRow.refund_id)))).first() is not None
+
+    async def find(self, refund_id: str) -> Refund | None:
+        found = await self._session.execute(
+            select(RefundRow).where(col(RefundRow.refund_id) == refund_id),
+            execution_options={"populate_existing": True},
+        )
+        row = found.scalar_one_or_none()
+        return None if row is None else _refund(row)
+
+    async def save(self, refund: Refund) -> None:
+        await self._session.execute(
+            update(RefundRow)
+            .where(col(RefundRow.refund_id) == refund.refund_id)
+            .values(status=refund.status.value),
+            execution_options={"synchronize_session": False},
+        )
+
+    async def claim(self, refund_id: str) -> bool:
+        return await claim(
+            self._session,
+            RefundRow,
+            col(RefundRow.refund_id) == refund_id,
+            owner=self._claimant.owner,
+            now=self._claimant.now,
+            lasting=self._claimant.lasting,
+        )
+
+    async def release(self, refund_id: str) -> None:
+        is_it = col(RefundRow.refund_id) == refund_id
+        await release(self._session, RefundRow, is_it, owner=self._claimant.owner)
+
+
+def _refund(row: RefundRow) -> Refund:
+    return Refund(
+        refund_id=row.refund_id,
+        payment_id=row.payment_id,
+        order_id=row.order_id,
+        amount=row.amount,
+        currency=row.currency,
+        key=row.key,
+        all_of_it=row.all_of_it,
+        status=RefundStatus(row.status),
+    )

@@ -1,0 +1,1 @@
+"""The rules: payments, their refunds, and what is known of their orders."""

@@ -1,0 +1,150 @@
+"""A worker that dies at any point of a payment or a refund: the money moves once, and is told once."""
+
+import asyncio
+
+import pytest
+
+from adapters.sandbox import Sandbox
+from integration.payments.shop import AUTHORIZED, CLAIM_FOR, REFUNDED, Crash, Shop
+from payment_worker.domain.payment import Capture
+from payment_worker.domain.refund import Refund
+from payment_worker.ports import Provider
+from shared.events import Event
+
+ENDS: list[type[BaseException]] = [Crash, asyncio.CancelledError]
+
+
+class DyingProvider:
+    """Its next call ends the process: before the provider hears of it, or when it has answered."""
+
+    def __init__(self, provider: Provider, end: type[BaseException], *, after: bool) -> None:
+        self._provider = provider
+        self._end: type[BaseException] | None = end
+        self._after = after
+
+    async def capture(self, key: str, capture: Capture) -> bool:
+        self._die(now=not self._after)
+        answer = await self._provider.capture(key, capture)
+        self._die(now=self._after)
+        return answer
+
+    async def refund(self, refund: Refund) -> bool:
+        self._die(now=not self._after)
+        answer = await self._provider.refund(refund)
+        self._die(now=self._after)
+        return answer
+
+    def _die(self, *, now: bool) -> None:
+        end = self._end
+        if end and now:
+            self._end = None
+            raise end
+
+
+async def take_over(shop: Shop, event: Event) -> list[str]:
+    """The verdicts of another worker that takes the event: at once, and when the claim has ended."""
+    at_once = await shop.deliver(event, worker="worker-2", deliveries=1)
+    shop.ahead += 2 * CLAIM_FOR
+    return [at_once, await shop.deliver(event, worker="worker-2", deliveries=2)]
+
+
+async def deliver_again_and_again(shop: Shop, event: Event, deliveries: int) -> None:
+    """Until it is not postponed any more."""
+    while (await shop.deliver(event, deliveries=deliveries)).startswith("postponed"):
+        pass
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("after", [False, True], ids=["before the call", "after the call"])
+async def test_a_capture_that_was_cut_off_is_taken_up_with_the_same_key(
+    shop: Shop, sandbox: Sandbox, end: type[BaseException], after: bool
+) -> None:
+    shop.provider = DyingProvider(shop.provider, end, after=after)
+    with pytest.raises(end):
+        await shop.deliver(AUTHORIZED)
+    assert await shop.status() == "capturing"
+
+    assert await take_over(shop, AUTHORIZED) == ["postponed claimed", "completed"]
+
+    assert sandbox.moved() == [("capture", "payment-1", 3700)]
+    assert await shop.status() == "captured"
+    assert await shop.caused() == ["ORDER_PAID"]
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("after", [False, True], ids=["before the call", "after the call"])
+async def test_a_refund_that_was_cut_off_is_taken_up_with_the_same_key(
+    shop: Shop, sandbox: Sandbox, end: type[BaseException], after: bool
+) -> None:
+    await shop.deliver(AUTHORIZED, "paid")
+    shop.provider = DyingProvider(shop.provider, end, after=after)
+    with pytest.raises(end):
+        await shop.deliver(REFUNDED)
+    assert await shop.refunds() == [("refund-1", 3700, "refunding")]
+
+    assert await take_over(shop, REFUNDED) == ["postponed claimed", "completed"]
+
+    assert sandbox.moved() == [("capture", "payment-1", 3700), ("refund", "payment-1", 3700)]
+    assert await shop.refunds() == [("refund-1", 3700, "refunded")]
+    assert await shop.caused() == ["ORDER_PAID", "refund"]
+
+
+@pytest.mark.parametrize("method", ["tok_ok", "tok_timeout_after_charge"])
+async def test_a_crash_after_a_call_that_nobody_heard_of_and_another_after_the_answer(
+    shop: Shop, sandbox: Sandbox, method: str
+) -> None:
+    event = AUTHORIZED.model_copy(update={"method": method})
+    provider = shop.provider
+    for deliveries, after in enumerate((False, True)):
+        shop.provider = DyingProvider(provider, Crash, after=after)
+        with pytest.raises(Crash):
+            await deliver_again_and_again(shop, event, deliveries)
+        shop.ahead += 2 * CLAIM_FOR
+    shop.provider = provider
+
+    assert await shop.deliver(event, worker="worker-2", deliveries=2) == "completed"
+    assert sandbox.moved() == [("capture", "payment-1", 3700)]
+
+
+async def test_an_event_that_ended_before_its_ack_is_only_acknowledged(shop: Shop, sandbox: Sandbox) -> None:
+    for event, event_id in ((AUTHORIZED, "paid"), (REFUNDED, "back")):
+        assert await shop.deliver(event, event_id) == "completed"
+        assert await shop.deliver(event, event_id, worker="worker-2", deliveries=1) == "repeated"
+
+    assert sandbox.moved() == [("capture", "payment-1", 3700), ("refund", "payment-1", 3700)]
+    assert await shop.caused() == ["ORDER_PAID", "refund"]
+
+
+async def test_a_worker_that_was_frozen_during_its_call_and_one_that_took_over_cause_one_payment(
+    shop: Shop, sandbox: Sandbox
+) -> None:
+    thawed = asyncio.Event()
+    slow = FrozenProvider(shop.provider, thawed)
+    zombie = Shop(shop.database, slow)
+    frozen = asyncio.create_task(zombie.deliver(AUTHORIZED))
+    await slow.reached.wait()
+
+    assert await take_over(shop, AUTHORIZED) == ["postponed claimed", "completed"]
+    thawed.set()
+
+    assert await frozen == "repeated"
+    assert sandbox.moved() == [("capture", "payment-1", 3700)]
+    assert await shop.caused() == ["ORDER_PAID"]
+
+
+class FrozenProvider:
+    """Its answers arrive when it has thawed."""
+
+    def __init__(self, provider: Provider, thawed: asyncio.Event) -> None:
+        self._provider = provider
+        self._thawed = thawed
+        self.reached = asyncio.Event()
+
+    async def capture(self, key: str, capture: Capture) -> bool:
+        answer = await self._provider.capture(key, capture)
+        self.reached.set()
+        await self._thawed.wait()
+        return answer
+
+    async def refund(self, refund: Refund) -> bool:
+        return await self._provider.refund(refund)
