@@ -1,0 +1,1 @@
+"""Renders templates and sends what they say by each channel."""

@@ -1,0 +1,160 @@
+"""The transactions of a run, and what the use cases keep in them, in SQL."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import asdict
+from datetime import timedelta
+
+from sqlalchemy import select, update
+from sqlmodel import col
+
+from notification_worker.adapters.tables import BatchRow, MessageRow
+from notification_worker.adapters.templates import SqlTemplates
+from notification_worker.domain import Content, Message, MessageState, Template
+from shared.events import Event, Priority
+from shared.store.claims import claim
+from shared.store.statements import insert_into
+from shared.store.steps import Steps
+from shared.store.unit import Unit
+
+FRESH = {"populate_existing": True}
+"""What is read is what the database holds, even where the session has seen it before."""
+_AS_IT_IS = {"synchronize_session": False}
+
+
+class SqlWork:
+    """Implements the port `Work`."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+        self.event_id = steps.envelope.id
+        self.run = steps.envelope.run
+
+    def step(self) -> "AbstractAsyncContextManager[SqlStore]":
+        return self._in(self._steps.step())
+
+    def last(self) -> "AbstractAsyncContextManager[SqlStore]":
+        return self._in(self._steps.last())
+
+    @asynccontextmanager
+    async def _in(self, transaction: AbstractAsyncContextManager[Unit]) -> "AsyncGenerator[SqlStore]":
+        async with transaction as unit:
+            yield SqlStore(unit, self._steps)
+
+
+class SqlStore:
+    """Implements the port `Store`."""
+
+    def __init__(self, unit: Unit, steps: Steps) -> None:
+        self._unit, self._steps = unit, steps
+        self._session = unit.session
+
+    async def find_template(self, key: str, locale: str | None) -> Template | None:
+        return await SqlTemplates(self._session).nearest(key, locale)
+
+    async def add(self, message: Message) -> Message:
+        now = self._steps.now()
+        values = {**asdict(message), "run": self._steps.envelope.run, "created_at": now, "updated_at": now}
+        added = insert_into(self._session, MessageRow).values(values).on_conflict_do_nothing()
+        if (await self._session.execute(added.returning(col(MessageRow.id)))).first():
+            return message
+        known = await self._lock(message.id)
+        if known.state == MessageState.SKIPPED and message.state is MessageState.QUEUED:
+            known.state, known.reason, known.address = message.state, None, message.address
+        return _message(known)
+
+    async def show(self, message: Message, template: str, content: Content) -> None:
+        shown = (
+            update(MessageRow)
+            .where(col(MessageRow.id) == message.id, col(MessageRow.state) == MessageState.QUEUED)
+            .values(
+                state=MessageState.SENT,
+                template=template,
+                subject=content.subject,
+                text=content.text,
+                updated_at=self._steps.now(),
+            )
+        )
+        await self._session.flush()
+        await self._session.execute(shown, execution_options=_AS_IT_IS)
+
+    async def claim(self, message_id: str, *, lasting: float) -> Message | None:
+        row = await self._lock(message_id)
+        if row.state == MessageState.SENT:
+            return _message(row)
+        is_mine = await claim(
+            self._session,
+            MessageRow,
+            col(MessageRow.id) == message_id,
+            owner=self._steps.owner,
+            now=self._steps.now(),
+            lasting=timedelta(seconds=lasting),
+        )
+        if not is_mine:
+            return None
+        if row.state == MessageState.SENDING:
+            row.uncertain, row.sendings = True, row.sendings + 1
+        row.state, row.run, row.reason = MessageState.SENDING, self._steps.envelope.run, None
+        row.updated_at = self._steps.now()
+        return _message(row)
+
+    async def settle(self, message: Message) -> None:
+        settled = update(MessageRow).where(col(MessageRow.id) == message.id)
+        if message.state is not MessageState.SENT:
+            settled = settled.where(
+                col(MessageRow.claim_owner) == self._steps.owner,
+                col(MessageRow.state) == MessageState.SENDING,
+            ).values(uncertain=message.uncertain, sendings=message.sendings)
+        settled = settled.values(
+            state=message.state,
+            reason=message.reason,
+            updated_at=self._steps.now(),
+            claim_owner=None,
+            claim_until=None,
+        ).returning(col(MessageRow.uncertain))
+        stored = await self._session.execute(settled, execution_options=_AS_IT_IS)
+        self._unit.uncertain = bool(stored.scalar_one_or_none())
+
+    async def batch_position(self, total: int) -> int:
+        event_id = self._unit.envelope.id
+        nothing = {"event_id": event_id, "position": 0, "total": total, "updated_at": self._steps.now()}
+        await self._session.execute(
+            insert_into(self._session, BatchRow).values(nothing).on_conflict_do_nothing()
+        )
+        locked = await self._session.execute(
+            select(col(BatchRow.position)).where(col(BatchRow.event_id) == event_id).with_for_update()
+        )
+        return locked.scalar_one()
+
+    async def move_batch(self, position: int) -> None:
+        moved = (
+            update(BatchRow)
+            .where(col(BatchRow.event_id) == self._unit.envelope.id)
+            .values(position=position, updated_at=self._steps.now())
+        )
+        await self._session.execute(moved, execution_options=_AS_IT_IS)
+
+    def publish_child(self, event: Event, *, id: str) -> None:  # noqa: A002 the envelope's word
+        self._unit.publish(event, id=id, priority=Priority.LOW)
+
+    async def _lock(self, message_id: str) -> MessageRow:
+        locked = await self._session.execute(
+            select(MessageRow).where(col(MessageRow.id) == message_id).with_for_update(),
+            execution_options=FRESH,
+        )
+        return locked.scalar_one()
+
+
+def _message(row: MessageRow) -> Message:
+    return Message(
+        id=row.id,
+        event_id=row.event_id,
+        recipient=row.recipient,
+        channel=row.channel,
+        address=row.address,
+        state=MessageState(row.state),
+        reason=row.reason,
+        run=row.run,
+        uncertain=row.uncertain,
+        sendings=row.sendings,
+    )

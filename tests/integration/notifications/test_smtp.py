@@ -1,0 +1,211 @@
+"""The mail server's adapter: login, encryption, old and new servers, and whether it is well."""
+
+import asyncio
+import shutil
+import ssl
+import subprocess
+from contextlib import suppress
+from email.headerregistry import Address
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.mail_server import MailServer, Manner
+from notification_worker.adapters.smtp import SmtpMailer, SmtpServer
+from notification_worker.domain import Content, Mail
+from notification_worker.ports import MailCutOffError, MailRefusedError, MailServerAwayError
+from support.missing import skip_or_fail
+
+HELLO = Content("Hello", "Hi", None)
+
+
+def mail_to(address: str, mail_id: str = "m-1") -> Mail:
+    return Mail(mail_id, address, None, HELLO)
+
+
+def mailer_of(server: MailServer, **changes: Any) -> SmtpMailer:
+    given: dict[str, Any] = {"host": "127.0.0.1", "port": server.port, "time_limit": 1.0}
+    return SmtpMailer(SmtpServer(sender=Address("", "shop", "shop.example"), **(given | changes)))
+
+
+async def send(mailer: SmtpMailer, mail: Mail) -> None:
+    async with mailer.connection() as connection:
+        await connection.send(mail)
+
+
+async def test_it_logs_in_where_it_has_a_name(server: MailServer) -> None:
+    server.login = ("shop", "a secret")
+    mailer = mailer_of(server, username="shop", password="a secret")
+
+    await send(mailer, mail_to("ada@example.com"))
+
+    assert len(server.received) == 1
+    await mailer.close()
+
+
+async def test_a_login_that_is_refused_waits_for_a_person_and_tells_no_secret(server: MailServer) -> None:
+    server.login = ("shop", "a secret")
+    mailer = mailer_of(server, username="shop", password="a wrong one")
+
+    with pytest.raises(MailServerAwayError) as refused:
+        await send(mailer, mail_to("ada@example.com"))
+
+    assert str(refused.value) == "the mail server refuses our login (535)"
+
+
+async def test_a_server_that_offers_no_starttls_gets_no_mail_that_needs_it(server: MailServer) -> None:
+    mailer = mailer_of(server, security="starttls")
+
+    with pytest.raises(MailServerAwayError):
+        await send(mailer, mail_to("ada@example.com"))
+
+    assert server.received == []
+
+
+async def test_a_server_that_speaks_no_tls_gets_no_mail_that_needs_it(server: MailServer) -> None:
+    mailer = mailer_of(server, security="tls", tls=ssl.create_default_context())
+
+    with pytest.raises(MailServerAwayError):
+        await send(mailer, mail_to("ada@example.com"))
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> ssl.SSLContext:
+    """A server's context with a certificate for 127.0.0.1 of its own making, in `server.pem`."""
+    if not shutil.which("openssl"):
+        skip_or_fail("there is no openssl to make a certificate with")
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=127.0.0.1"
+    files = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "server.key", "-out", "server.pem"]
+    subprocess.run([*command.split(), *files], check=True, cwd=tmp_path, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
+    return context
+
+
+async def test_starttls_encrypts_where_the_certificate_is_trusted(
+    server: MailServer, certificate: ssl.SSLContext, tmp_path: Path
+) -> None:
+    server.tls = certificate
+    trusted = ssl.create_default_context(cafile=str(tmp_path / "server.pem"))
+    mailer = mailer_of(server, security="starttls", tls=trusted, time_limit=10.0)
+
+    await send(mailer, mail_to("ada@example.com"))
+
+    assert server.encrypted == 1
+    await mailer.close()
+
+
+async def test_a_certificate_that_nobody_vouches_for_gets_no_mail(
+    server: MailServer, certificate: ssl.SSLContext
+) -> None:
+    server.tls = certificate
+    mailer = mailer_of(server, security="starttls", time_limit=10.0)
+
+    with pytest.raises(MailServerAwayError, match="certificate"):
+        await send(mailer, mail_to("ada@example.com"))
+
+    assert server.received == []
+
+
+async def test_an_address_that_is_not_ascii_needs_a_server_that_takes_such(server: MailServer) -> None:
+    mailer = mailer_of(server)
+
+    with pytest.raises(MailRefusedError, match="not ASCII"):
+        await send(mailer, mail_to("łada@example.com"))
+    await send(mailer, mail_to("ada@bücher.example"))
+
+    assert [mail.to for mail in server.received] == ["ada@xn--bcher-kva.example"]
+    assert server.connections == 1
+    await mailer.close()
+
+
+async def test_an_address_that_is_not_ascii_reaches_a_server_that_takes_such() -> None:
+    async with MailServer(utf8=True) as server:
+        mailer = mailer_of(server)
+        await send(mailer, mail_to("łada@example.com"))
+        await mailer.close()
+
+    (mail,) = server.received
+    assert mail.to == "łada@example.com"
+    assert "\r\nTo: łada@example.com\r\n".encode() in mail.raw
+
+
+async def test_a_refusal_leaves_the_connection_usable(server: MailServer) -> None:
+    mailer = mailer_of(server)
+    server.manner = Manner.REFUSE_RECIPIENT
+    with pytest.raises(MailRefusedError):
+        await send(mailer, mail_to("ada@example.com"))
+    server.manner = Manner.ACCEPT
+
+    await send(mailer, mail_to("ada@example.com"))
+
+    assert (len(server.received), server.connections) == (1, 1)
+    await mailer.close()
+
+
+async def test_a_conversation_ends_in_time_however_slow_the_server_is(server: MailServer) -> None:
+    server.manner = Manner.HANG_AFTER_CONTENT
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+
+    with pytest.raises(MailCutOffError):
+        await send(mailer_of(server, time_limit=0.3), mail_to("ada@example.com"))
+
+    assert loop.time() - started < 3
+
+
+async def test_a_server_that_never_greets_is_away(server: MailServer) -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            await reader.read()
+        writer.close()
+
+    silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    mailer = mailer_of(server, port=port, time_limit=0.3)
+
+    with pytest.raises(MailServerAwayError):
+        await send(mailer, mail_to("ada@example.com"))
+
+    assert await mailer.trouble()
+    silent.close()
+
+
+async def test_a_server_that_is_no_mail_server_is_away(server: MailServer) -> None:
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n" + b"x" * 100_000)
+        writer.close()
+
+    other = await asyncio.start_server(answer, "127.0.0.1", 0)
+    mailer = mailer_of(server, port=other.sockets[0].getsockname()[1])
+
+    with pytest.raises(MailServerAwayError):
+        await send(mailer, mail_to("ada@example.com"))
+    other.close()
+
+
+async def test_many_mails_at_once_share_a_few_connections(server: MailServer) -> None:
+    mailer = mailer_of(server, time_limit=10.0)
+
+    await asyncio.gather(*(send(mailer, mail_to("ada@example.com", f"m-{number}")) for number in range(40)))
+
+    assert len({mail.id for mail in server.received}) == 40
+    assert server.connections <= 4
+    await mailer.close()
+
+
+async def test_it_is_well_while_the_server_answers(server: MailServer) -> None:
+    mailer = mailer_of(server)
+    assert await mailer.trouble() is None
+
+    await server.stop()
+    trouble = await mailer.trouble()
+    assert trouble
+    assert trouble.startswith("no mail server")
+
+    await server.start()
+    assert await mailer.trouble() is None
+    assert await mailer.trouble() is None
+    assert server.connections == 2
+    await mailer.close()
