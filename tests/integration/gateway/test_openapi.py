@@ -35,7 +35,7 @@ async def test_bodies_are_documented_though_we_read_them_ourselves(house: House)
     document = house.gateway.app.openapi()
 
     for name, operation in _operations(document):
-        if name.startswith(("POST", "PUT")):
+        if name.startswith(("POST", "PUT")) and not name.endswith("/read"):  # that one has none
             schema = operation["requestBody"]["content"]["application/json"]["schema"]
             assert schema["type"] in {"object", "array"}, name
             assert {"400", "413", "415", "422"} <= set(operation["responses"]), name

@@ -22,6 +22,11 @@ ALLOWED: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/orders/{order_id}"): {"events:read", "admin:read"},
     ("GET", "/v1/inventory/{sku}"): {"events:read", "admin:read"},
     ("PUT", "/v1/inventory/{sku}"): {"admin:write"},
+    ("GET", "/v1/payments"): {"events:read", "admin:read"},
+    ("GET", "/v1/users/{user_id}/notifications"): {"events:read", "admin:read"},
+    ("POST", "/v1/users/{user_id}/notifications/{notification_id}/read"): {"events:write", "admin:write"},
+    ("GET", "/v1/templates/{key}"): {"admin:read"},
+    ("PUT", "/v1/templates/{key}"): {"admin:write"},
     ("POST", "/internal/v1/handover"): {"service"},
     ("GET", "/internal/v1/principal"): {*SCOPES, "events:write:ORDER_CREATED", "service"},
 }

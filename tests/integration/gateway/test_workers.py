@@ -10,7 +10,12 @@ from pydantic import SecretStr
 from gateway.adapters.workers import Workers
 from integration.gateway.house import SERVICE_KEY, House
 
-ADDRESSES = {"order-worker": "http://orders", "inventory-worker": "http://inventory"}
+ADDRESSES = {
+    "order-worker": "http://orders",
+    "payment-worker": "http://payments",
+    "inventory-worker": "http://inventory",
+    "notification-worker": "http://notifications",
+}
 
 
 def _stand_in(house: House, answer: Callable[[httpx.Request], httpx.Response]) -> None:
@@ -43,6 +48,38 @@ async def test_stock_is_set_through_the_gateway(house: House) -> None:
     reply = await house.client.put("/v1/inventory/MUG", json={"on_hand": 5, "low_stock_threshold": 1})
 
     assert (reply.status_code, reply.json()) == (200, {"on_hand": 5, "low_stock_threshold": 1})
+
+
+async def test_a_query_goes_to_the_worker_and_its_next_page_comes_back(house: House) -> None:
+    link = '</v1/users/7/notifications?limit=2&cursor=abc>; rel="next"'
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(200, json={"items": []}, headers={"Link": link})
+
+    _stand_in(house, answer)
+
+    reply = await house.client.get("/v1/users/7/notifications?limit=2")
+
+    assert asked == ["http://notifications/v1/users/7/notifications?limit=2"]
+    assert reply.headers["link"] == link
+
+
+async def test_payments_are_asked_for_by_their_order(house: House) -> None:
+    _stand_in(house, lambda request: httpx.Response(200, json={"asked": str(request.url)}))
+
+    reply = await house.client.get("/v1/payments", params={"order_id": "10&42"})
+
+    assert reply.json() == {"asked": "http://payments/v1/payments?order_id=10%2642"}
+
+
+async def test_a_notification_is_marked_as_read_without_a_body(house: House) -> None:
+    _stand_in(house, lambda request: httpx.Response(200, json={"asked": f"{request.method} {request.url}"}))
+
+    reply = await house.client.post("/v1/users/7/notifications/n-1/read")
+
+    assert reply.json() == {"asked": "POST http://notifications/v1/users/7/notifications/n-1/read"}
 
 
 @pytest.mark.parametrize("status", [404, 409, 422])

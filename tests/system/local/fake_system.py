@@ -20,11 +20,13 @@ class LocalStart:
     def __init__(self, directory: Path, processes: ExitStack) -> None:
         self.directory = directory
         self.data = directory / ".data"
-        self.gateway, self.worker, self.valkey = free_port(), free_port(), free_port()
+        self.gateway, self.worker = free_port(), free_port()
+        self.world, self.valkey = free_port(), free_port()
         self._settings = {
             "PYTHONPATH": str(_FAKES),
             "FAKE_GATEWAY_PORT": str(self.gateway),
             "FAKE_WORKER_PORT": str(self.worker),
+            "FAKE_WORLD_PORT": str(self.world),
             "QUEUE_REDIS_PORT": str(self.valkey),
             "QUEUE_GRACE_SECONDS": "3",
         }
@@ -75,7 +77,7 @@ class LocalStart:
         return [self.supervisor(), *(self.process(name) for name in self.record()["processes"])]
 
     def open_ports(self) -> list[int]:
-        return [port for port in (self.gateway, self.worker, self.valkey) if is_listening(port)]
+        return [port for port in (self.gateway, self.worker, self.world, self.valkey) if is_listening(port)]
 
 
 def alive(processes: list[ProcessId]) -> list[ProcessId]:

@@ -15,7 +15,7 @@ from support import free_port, is_listening, until
 from system.local.fake_system import LocalStart, alive
 
 
-@pytest.mark.parametrize("name", ["fake-gateway", "fake-worker", "valkey"])
+@pytest.mark.parametrize("name", ["fake-gateway", "fake-worker", "fake-world", "valkey"])
 def test_what_dies_is_started_again_within_two_seconds_and_told(local: LocalStart, name: str) -> None:
     local.start()
     first = local.process(name)
@@ -25,7 +25,7 @@ def test_what_dies_is_started_again_within_two_seconds_and_told(local: LocalStar
     until(lambda: local.process(name) != first and local.process(name).is_alive(), within=2)
     local.wait_until_told(f"{name} died (killed by SIGKILL): started again")
     local.wait_until_told(f"{name} is healthy again")
-    assert len(local.open_ports()) == 3
+    assert len(local.open_ports()) == 4
 
 
 def test_who_dies_again_and_again_is_always_back_within_two_seconds(local: LocalStart) -> None:
@@ -56,7 +56,7 @@ def test_a_start_after_a_killed_one_succeeds(local: LocalStart) -> None:
     code, told = local.run("up", "--detach")
 
     assert code == 0, told
-    assert len(local.open_ports()) == 3
+    assert len(local.open_ports()) == 4
 
 
 def test_down_ends_what_a_killed_supervisor_left(local: LocalStart) -> None:
@@ -137,6 +137,14 @@ def test_a_migration_that_fails_ends_the_start_with_its_reason(local: LocalStart
     assert code == 1
     assert "no such table: orders" in told
     assert local.open_ports() == []
+
+
+def test_a_seed_that_fails_ends_the_start_with_its_reason(local: LocalStart) -> None:
+    code, told = local.run("up", FAKE_FAULT="fake_worker:bad-seed")
+
+    assert code == 1
+    assert "the database of fake-worker was not seeded" in told
+    assert "no such template: refund" in told
 
 
 def test_a_redis_of_the_user_that_is_silent_is_named_without_its_password(local: LocalStart) -> None:

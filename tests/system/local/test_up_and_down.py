@@ -14,7 +14,7 @@ def test_up_is_told_healthy_with_its_address_its_key_and_a_request_to_try(local:
     assert f"http://127.0.0.1:{local.gateway}" in told
     assert str(local.data / "api-key") in told
     assert "curl -sS" in told
-    assert len(local.open_ports()) == 3
+    assert len(local.open_ports()) == 4
 
 
 def test_both_keys_are_one_line_that_only_their_owner_reads(local: LocalStart) -> None:
@@ -61,7 +61,7 @@ def test_a_detached_start_returns_healthy_and_runs_on(local: LocalStart) -> None
 
     assert code == 0, told
     assert "the system is up" in told
-    assert len(local.open_ports()) == 3
+    assert len(local.open_ports()) == 4
     assert os.getsid(local.supervisor().pid) == local.supervisor().pid
 
 
@@ -128,11 +128,25 @@ def test_without_workers_only_the_gateway_and_valkey_start(local: LocalStart) ->
     assert not is_listening(local.worker)
 
 
+def test_what_stands_in_for_the_world_starts_only_where_there_is_no_other(local: LocalStart) -> None:
+    local.start(REAL_WORLD="http://world.example")
+
+    assert set(local.record()["processes"]) == {"valkey", "fake-gateway", "fake-worker"}
+    assert "the world is None" in (local.data / "logs" / "fake-worker.log").read_text()
+
+
+def test_templates_can_be_seeded_without_a_start(local: LocalStart) -> None:
+    code, told = local.run("seed-templates")
+
+    assert (code, told) == (0, "✓ fake-worker has its templates\n")
+    assert local.open_ports() == []
+
+
 def test_workers_can_run_alone_on_a_valkey_of_their_own(local: LocalStart) -> None:
     local.open("start")
     local.wait_until_told("the workers are up")
 
-    assert set(local.record()["processes"]) == {"valkey", "fake-worker"}
+    assert set(local.record()["processes"]) == {"valkey", "fake-world", "fake-worker"}
 
 
 def test_workers_beside_a_running_system_share_its_valkey_and_go_down_with_it(local: LocalStart) -> None:
@@ -144,5 +158,6 @@ def test_workers_beside_a_running_system_share_its_valkey_and_go_down_with_it(lo
     code, told = local.run("down")
 
     assert code == 0, told
-    assert f"redis://127.0.0.1:{local.valkey}/0" in log.read_text()
+    assert f"redis is redis://127.0.0.1:{local.valkey}/0" in log.read_text()
+    assert f"the world is http://127.0.0.1:{local.world}" in log.read_text()
     assert not list((local.data / "run").glob("*.json"))

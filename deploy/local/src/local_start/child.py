@@ -13,7 +13,7 @@ import httpx
 from local_start.console import Teller
 from local_start.errors import LocalStartError
 from local_start.identity import ProcessId
-from local_start.plan import Part
+from local_start.part import Part
 from local_start.tether import tethered
 
 _POLL = 0.1  # seconds between two looks at a process that is not ready yet
@@ -135,7 +135,7 @@ class Child:
         self.ready.set()
         again = " again" if self._has_worked else ""
         self._has_worked = True
-        self._teller.good(f"{self.part.name} is healthy{again}  {self.part.url or f'port {self.part.port}'}")
+        self._teller.good(f"{self.part.name} is healthy{again}  {self.part.address}")
 
     async def _pause(self, how: str, deaths_at_once: int) -> None:
         name = self.part.name

@@ -14,7 +14,7 @@ from rich.console import Console
 from local_start.console import Teller
 from local_start.durations import parse_duration, parse_time
 from local_start.errors import LocalStartError
-from local_start.services import SERVICES, Service
+from local_start.services import SYSTEM, System
 from shared.events import Priority
 
 P = ParamSpec("P")
@@ -57,10 +57,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print the gateway's answer a
 
 
 def create_cli(
-    services: Sequence[Service] = SERVICES,
+    system: System = SYSTEM,
     command: Sequence[str] = (sys.executable, "-P", "-m", "local_start"),
 ) -> typer.Typer:
-    """The command line for these services; `command` is how it runs itself in the background."""
+    """The command line for this system; `command` is how it runs itself in the background."""
     cli = typer.Typer(
         name="queue",
         help="Runs the queue system on this machine, and publishes to it.",
@@ -77,9 +77,22 @@ def create_cli(
         from local_start.starting import start_system
 
         if detach:
-            start_detached(services, command, Teller())
+            start_detached(system, command, Teller())
         else:
-            start_system(services, Teller())
+            start_system(system, Teller())
+
+    @cli.command()
+    @_tells_errors
+    def demo() -> None:
+        """Start everything, show what becomes of four sample orders, and stay until Ctrl-C.
+
+        Where the system runs already, the samples go to that one.
+        """
+        from local_start.demo import show
+        from local_start.starting import start_system
+
+        teller = Teller()
+        start_system(system, teller, show(teller))
 
     @cli.command()
     @_tells_errors
@@ -107,15 +120,23 @@ def create_cli(
         """
         from local_start.starting import start_workers
 
-        start_workers(services, Teller())
+        start_workers(system, Teller())
 
     @cli.command()
     @_tells_errors
     def migrate() -> None:
         """Bring the databases of every service up to date."""
-        from local_start.starting import migrate_all
+        from local_start.preparing import migrate_all
 
-        migrate_all(services, Teller())
+        migrate_all(system, Teller())
+
+    @cli.command()
+    @_tells_errors
+    def seed_templates() -> None:
+        """Give the notifications the templates that they come with; those that are there stay as they are."""
+        from local_start.preparing import seed_all
+
+        seed_all(system, Teller())
 
     cli.command("publish")(_tells_errors(_publish))
     return cli

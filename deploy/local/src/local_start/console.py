@@ -5,10 +5,12 @@ import os
 import sys
 from collections.abc import Callable, Generator, Sequence
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.live import Live
 from rich.text import Text
 
 Says = Callable[[str], None]
+Shows = Callable[[RenderableType], None]
 
 
 class Teller:
@@ -38,6 +40,32 @@ class Teller:
         for name, value in rows:
             self._print(Text.assemble(f"  {name:<{width}}  ", (value, "bold")))
 
+    @property
+    def plain(self) -> bool:
+        """Whether only ASCII can be written."""
+        return self._plain
+
+    def heading(self, text: str, aside: str = "") -> None:
+        """The title of what follows, apart from what was before."""
+        self._print(Text())
+        self._print(Text.assemble((text, "bold"), (f"  {aside}" if aside else "", "dim")))
+
+    def line(self, text: Text) -> None:
+        self._print(text)
+
+    def show(self, renderable: RenderableType) -> None:
+        """Something that is laid out for the width of the terminal."""
+        self._print(renderable, soft_wrap=False)
+
+    @contextlib.contextmanager
+    def live(self) -> Generator[Shows | None]:
+        """Yields what replaces the shown thing, whose last state stays; None where that cannot be shown."""
+        if not self._console.is_terminal:
+            yield None
+            return
+        with Live(console=self._console, refresh_per_second=10, vertical_overflow="visible") as live:
+            yield lambda now: live.update(now, refresh=True)
+
     @contextlib.contextmanager
     def waiting(self, text: str) -> Generator[Says]:
         """Shows on a terminal what is being waited for; what it yields changes the text."""
@@ -50,11 +78,13 @@ class Teller:
     def _line(self, mark: str, style: str, text: str) -> None:
         self._print(Text.assemble((mark, style), " ", text))
 
-    def _print(self, text: Text) -> None:
+    def _print(self, what: RenderableType, *, soft_wrap: bool = True) -> None:
         try:
-            self._console.print(text)
+            self._console.print(what, soft_wrap=soft_wrap)
             sys.stdout.flush()
         except UnicodeEncodeError:
-            sys.stdout.write(text.plain.encode("ascii", "backslashreplace").decode() + "\n")
+            with self._console.capture() as written:
+                self._console.print(what, soft_wrap=soft_wrap)
+            sys.stdout.write(written.get().encode("ascii", "backslashreplace").decode())
         except OSError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

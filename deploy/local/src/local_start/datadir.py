@@ -11,12 +11,12 @@ from pathlib import Path
 from local_start.errors import LocalStartError
 
 _MARKER = ".made-by-queue"
-_FOLDERS = ("logs", "run", "valkey")
+_FOLDERS = ("logs", "run", "valkey", "stand-ins")
 _KEYS = ("api-key", "service-key")
 
 
 class DataDir:
-    """Databases, Valkey's files, logs, keys and the records of running starts."""
+    """Databases, the files of Valkey and of the stand-ins, logs, keys and the records of running starts."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.expanduser().absolute()
@@ -31,6 +31,10 @@ class DataDir:
 
     def database(self, module: str) -> Path:
         return self.root / f"{module}.db"
+
+    def stand_in(self, module: str) -> Path:
+        """The file or directory in which a stand-in keeps what it has."""
+        return self.root / "stand-ins" / module
 
     def prepare(self) -> None:
         """Makes whatever is missing: the directory, its marker, its folders and the two keys.

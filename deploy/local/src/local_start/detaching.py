@@ -12,14 +12,14 @@ from local_start.console import Teller
 from local_start.datadir import DataDir
 from local_start.errors import LocalStartError
 from local_start.record import Phase, read_system
-from local_start.services import Service
+from local_start.running import tell_it_runs
+from local_start.services import System
 from local_start.settings import Settings, read, read_ports
-from local_start.starting import tell_it_runs
 
 _POLL = 0.1  # seconds
 
 
-def start_detached(services: Sequence[Service], command: Sequence[str], teller: Teller) -> None:
+def start_detached(system: System, command: Sequence[str], teller: Teller) -> None:
     """Returns once the system is healthy; it runs on in a session of its own.
 
     `command` runs this command line again.
@@ -28,7 +28,7 @@ def start_detached(services: Sequence[Service], command: Sequence[str], teller: 
         LocalStartError: it did not become healthy; then nothing of it runs.
     """
     settings = read(Settings)
-    read_ports(services)
+    read_ports([*system.services, *system.stand_ins])
     data = DataDir(settings.data_dir)
     data.prepare()
     with data.only_one() as alone:

@@ -2,18 +2,18 @@
 
 import os
 import socket
-import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from local_start.datadir import DataDir
 from local_start.errors import BadSettingError, LocalStartError
-from local_start.probes import Probe, service_is_ready, valkey_answers
+from local_start.part import HOST, Part, local_url, python
+from local_start.probes import service_is_ready, valkey_answers
 from local_start.services import Service
 from local_start.settings import Settings
+from local_start.surroundings import Surroundings
 from local_start.valkey import find_server, server_command
 
-_HOST = "127.0.0.1"
 _OURS = {
     "REDIS_HOST",
     "REDIS_PORT",
@@ -26,25 +26,11 @@ _OURS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One process of a start. `log` names its log file; `url` is None where it speaks no HTTP."""
-
-    name: str
-    command: tuple[str, ...]
-    port: int
-    port_variable: str
-    ready: Probe
-    log: str
-    url: str | None = None
-    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    migrate: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """The parts in the order of their start; `valkey` is None where the user's Redis is used."""
 
     valkey: Part | None
+    surroundings: Surroundings
     gateway: Part | None
     workers: tuple[Part, ...]
 
@@ -54,7 +40,7 @@ class Plan:
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        return (*([self.valkey] if self.valkey else []), *self.services)
+        return (*([self.valkey] if self.valkey else []), *self.surroundings.parts, *self.services)
 
 
 def make_plan(
@@ -64,27 +50,31 @@ def make_plan(
     ports: Mapping[str, int],
     *,
     redis_url: str | None,
+    surroundings: Surroundings | None = None,
     gateway_url: str | None = None,
     beside: bool = False,
 ) -> Plan:
     """The plan for these services; with an own Valkey where there is no `redis_url`.
 
-    `gateway_url` is where workers without a gateway of their own find one. Services `beside` those of a
-    running start write to logs of their own, named after their ports.
+    `surroundings` are what they find around them; `gateway_url` is where workers without a gateway of their
+    own find one. Services `beside` those of a running start write to logs of their own, named after their
+    ports.
 
     Raises:
         LocalStartError: no Valkey can be found.
     """
     valkey = None if redis_url else _valkey_part(settings, data)
-    urls = {service.url_variable: f"http://{_HOST}:{ports[service.module]}" for service in services}
+    surroundings = surroundings or Surroundings()
+    urls = {service.url_variable: local_url(ports[service.module]) for service in services}
     if gateway_url:
         urls["GATEWAY_URL"] = gateway_url
     shared = {
         **{name: value for name, value in os.environ.items() if not _is_decided_here(name)},
-        "HOST": _HOST,
-        "REDIS_URL": redis_url or f"redis://{_HOST}:{settings.valkey_port}/0",
+        "HOST": HOST,
+        "REDIS_URL": redis_url or f"redis://{HOST}:{settings.valkey_port}/0",
         "QUEUE_SERVICE_KEY_FILE": str(data.service_key),
         "PYTHONUNBUFFERED": "1",
+        **surroundings.told,
         **urls,
     }
     parts = {
@@ -94,6 +84,7 @@ def make_plan(
     gateways = [part for service, part in parts.items() if not service.worker]
     return Plan(
         valkey=valkey,
+        surroundings=surroundings,
         gateway=gateways[0] if gateways else None,
         workers=tuple(part for service, part in parts.items() if service.worker),
     )
@@ -107,10 +98,10 @@ def refuse_taken_ports(parts: Sequence[Part]) -> None:
         LocalStartError: something listens on a port.
     """
     wanted: dict[int, str] = {}
-    for part in parts:
-        if part.port in wanted:
-            raise BadSettingError(f"{wanted[part.port]} and {part.port_variable} are both {part.port}")
-        wanted[part.port] = part.port_variable
+    for variable, port in [each for part in parts for each in part.ports.items()]:
+        if port in wanted:
+            raise BadSettingError(f"{wanted[port]} and {variable} are both {port}")
+        wanted[port] = variable
     for port, variable in wanted.items():
         if _is_taken(port):
             raise LocalStartError(
@@ -139,8 +130,7 @@ def _valkey_part(settings: Settings, data: DataDir) -> Part:
     return Part(
         name="valkey",
         command=server_command(find_server(), port=settings.valkey_port, directory=data.valkey),
-        port=settings.valkey_port,
-        port_variable="QUEUE_REDIS_PORT",
+        ports={"QUEUE_REDIS_PORT": settings.valkey_port},
         ready=valkey_answers(settings.valkey_port),
         log="valkey",
     )
@@ -149,8 +139,7 @@ def _valkey_part(settings: Settings, data: DataDir) -> Part:
 def _service_part(
     service: Service, port: int, shared: Mapping[str, str], data: DataDir, *, beside: bool
 ) -> Part:
-    url = f"http://{_HOST}:{port}"
-    python = (sys.executable, "-P", "-m", service.module)  # -P: no module of the working directory
+    url, command = local_url(port), python(service.module)
     own = {
         service.port_variable: str(port),
         "DATABASE_URL": f"sqlite:///{data.database(service.module)}",
@@ -159,14 +148,14 @@ def _service_part(
         own["QUEUE_ADMIN_KEY_FILE"] = str(data.api_key)
     return Part(
         name=service.name,
-        command=python,
-        port=port,
-        port_variable=service.port_variable,
+        command=command,
+        ports={service.port_variable: port},
         ready=service_is_ready(url),
         log=f"{service.name}-{port}" if beside else service.name,
         url=url,
         environment={**shared, **own},
-        migrate=(*python, "migrate"),
+        migrate=(*command, "migrate"),
+        seed=(*command, service.seed) if service.seed else None,
     )
 
 
@@ -174,12 +163,12 @@ def _is_taken(port: int) -> bool:
     with socket.socket() as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            trial.bind((_HOST, port))
+            trial.bind((HOST, port))
         except OSError:
             return True
     with socket.socket() as caller:  # where a bind beside another's wildcard is allowed (macOS)
         caller.settimeout(0.5)
-        return caller.connect_ex((_HOST, port)) == 0
+        return caller.connect_ex((HOST, port)) == 0
 
 
 def _first_free(candidates: Iterable[int]) -> int:

@@ -29,7 +29,8 @@ class Phase(StrEnum):
 class Run:
     """One start: its supervisor, the processes under it by name, and where they are reached.
 
-    `valkey_port` is None where the start uses somebody's Redis. Nothing in it is secret.
+    `valkey_port` is None where the start uses somebody's Redis. `told` is what its workers were told of
+    the stand-ins around them. Nothing in it is secret.
     """
 
     kind: Kind
@@ -38,6 +39,7 @@ class Run:
     valkey_port: int | None = None
     processes: dict[str, ProcessId] = field(default_factory=dict[str, ProcessId])
     urls: dict[str, str] = field(default_factory=dict[str, str])
+    told: dict[str, str] = field(default_factory=dict[str, str])
 
     def left_behind(self) -> list[ProcessId]:
         return [process for process in self.processes.values() if process.is_alive()]

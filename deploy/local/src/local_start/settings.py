@@ -1,9 +1,9 @@
 """What the environment and `.env` say about a local start, read once and strictly."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 from urllib.parse import quote
 
 from pydantic import AfterValidator, Field, FilePath, SecretStr, TypeAdapter, ValidationError, create_model
@@ -11,7 +11,7 @@ from pydantic.networks import RedisDsn
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from local_start.errors import BadSettingError
-from local_start.services import Service
+from local_start.services import StandIn, port_variable
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Seconds = Annotated[float, Field(gt=0, le=3_600, allow_inf_nan=False)]
@@ -101,17 +101,35 @@ def read(kind: type[Kind]) -> Kind:
         raise BadSettingError(f".env cannot be read: {error}") from None
 
 
-def read_ports(services: Iterable[Service]) -> Mapping[str, int]:
-    """The port of each service by its module.
+class Listens(Protocol):
+    """What has ports: each by a key that its variable is made of."""
+
+    @property
+    def ports(self) -> Mapping[str, int]: ...
+
+
+def read_ports(listening: Iterable[Listens]) -> Mapping[str, int]:
+    """The port for each key: `ORDER_WORKER_PORT` where it is set, else its default, for `order_worker`.
 
     Raises:
         BadSettingError: names the first bad value in one line.
     """
     fields: dict[str, Any] = {
-        service.module: (Port, Field(service.port, validation_alias=service.port_variable))
-        for service in services
+        key: (Port, Field(port, validation_alias=port_variable(key)))
+        for part in listening
+        for key, port in part.ports.items()
     }
     return read(create_model("Ports", __base__=_Environment, **fields)).model_dump()
+
+
+def needed(stand_ins: Sequence[StandIn]) -> tuple[StandIn, ...]:
+    """Those that stand in for something that the user does not name."""
+    fields: dict[str, Any] = {
+        stand_in.module: (str | None, Field(None, validation_alias=stand_in.instead_of))
+        for stand_in in stand_ins
+    }
+    named = read(create_model("Named", __base__=_Environment, **fields)).model_dump()
+    return tuple(stand_in for stand_in in stand_ins if named[stand_in.module] is None)
 
 
 def _in_one_line(error: ValidationError) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,9 +16,13 @@ from local_start.console import Says, Teller
 from local_start.datadir import DataDir
 from local_start.errors import LocalStartError
 from local_start.identity import ProcessId
-from local_start.plan import Part, Plan
+from local_start.part import Part
+from local_start.plan import Plan
 from local_start.probes import all_is_well, probing_client
 from local_start.record import Phase, Record
+
+Story = Callable[[], Coroutine[Any, Any, None]]
+"""What happens on a system that is up; cut short by a stop."""
 
 _POLL = 0.1  # seconds
 _MARGIN = timedelta(seconds=2)  # a service that uses all of its grace still has to close
@@ -64,11 +68,13 @@ class Supervisor:
         self._limits = limits
         self._children: dict[str, Child] = {}
 
-    async def run(self, announce: Callable[[], None]) -> None:
-        """Returns after it was told to stop and nothing is left; announces once all is healthy.
+    async def run(self, announce: Callable[[], None], story: Story | None = None) -> None:
+        """Returns after it was told to stop and nothing is left.
+
+        Once all is healthy it announces that, and goes through the story.
 
         Raises:
-            LocalStartError: not all of it became healthy; nothing is left then either.
+            LocalStartError: not all of it became healthy, or the story failed; nothing is left then either.
         """
         wishes = Wishes()
         async with probing_client() as client:
@@ -76,7 +82,8 @@ class Supervisor:
                 if await _unless(wishes.stop, self._bring_up(client)):
                     announce()
                     self._record.becomes(Phase.HEALTHY)
-                    await _unless(wishes.stop, self._watch())
+                    if story is None or await _unless(wishes.stop, story()):
+                        await _unless(wishes.stop, self._watch())
             finally:
                 await self._take_down(wishes.hurry)
 
@@ -91,6 +98,9 @@ class Supervisor:
                         self._data.new_log(self._plan.valkey.log)
                         self._start(self._plan.valkey, client)
                         await self._all_ready(says)
+                    for part in self._plan.surroundings.parts:
+                        self._data.new_log(part.log)
+                        self._start(part, client)
                     says("migrating the databases")
                     await self._migrate()
                     for part in self._plan.services:
@@ -117,7 +127,7 @@ class Supervisor:
         try:
             async with asyncio.TaskGroup() as group:
                 for part in self._plan.services:
-                    group.create_task(migrate(part, self._data.new_log(part.log)))
+                    group.create_task(prepare(part, self._data.new_log(part.log)))
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
 
@@ -166,7 +176,7 @@ class Supervisor:
         await self._stop(self._plan.workers, grace, hurry)
         left = grace - timedelta(seconds=loop.time() - began)
         await self._stop([self._plan.gateway], max(left, _SHORT), hurry)
-        await self._stop([self._plan.valkey], _SHORT, hurry)
+        await self._stop([*self._plan.surroundings.parts, self._plan.valkey], _SHORT, hurry)
         self._teller.good("stopped: nothing is left running")
 
     async def _stop(self, parts: Iterable[Part | None], grace: timedelta, hurry: asyncio.Event) -> None:
@@ -175,24 +185,37 @@ class Supervisor:
         await asyncio.gather(*(child.stop(grace, hurry) for child in children))
 
 
-async def migrate(part: Part, log: Path) -> None:
-    """Brings the part's database to its newest tables; what it says goes to the log.
+async def prepare(part: Part, log: Path) -> None:
+    """Brings the part's database to its newest tables and fills them; what it says goes to the log.
 
     Raises:
         LocalStartError: it failed, with the end of its log.
     """
-    if part.migrate is None:
-        return
-    process = await spawn(part.migrate, part.environment, log)
+    await migrate(part, log)
+    await seed(part, log)
+
+
+async def migrate(part: Part, log: Path) -> None:
+    """Brings the part's database to its newest tables. Raises as `prepare` does."""
+    if part.migrate is not None and await _run_to_its_end(part.migrate, part, log) != 0:
+        raise LocalStartError(f"the database of {part.name} was not migrated", details=last_lines(log))
+
+
+async def seed(part: Part, log: Path) -> None:
+    """Fills the part's tables with what everybody needs. Raises as `prepare` does."""
+    if part.seed is not None and await _run_to_its_end(part.seed, part, log) != 0:
+        raise LocalStartError(f"the database of {part.name} was not seeded", details=last_lines(log))
+
+
+async def _run_to_its_end(command: Sequence[str], part: Part, log: Path) -> int:
+    process = await spawn(command, part.environment, log)
     try:
-        code = await process.wait()
+        return await process.wait()
     except asyncio.CancelledError:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
         raise
-    if code != 0:
-        raise LocalStartError(f"the database of {part.name} was not migrated", details=last_lines(log))
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:

@@ -14,10 +14,12 @@ def welcome(plan: Plan, data: DataDir, teller: Teller) -> None:
         teller.good("the workers are up")
         return
     teller.good("the system is up")
+    mails = plan.surroundings.told.get("MAIL_SINK_URL")
     teller.table(
         [
             ("address", plan.gateway.url),
             ("API key", f"in {data.api_key}"),
+            *([("mails", f"{mails}/")] if mails else []),
             ("logs", f"in {data.logs}"),
             ("try", example_request(plan.gateway.url, data)),
             ("stop", "Ctrl-C, or `make down`"),
@@ -25,14 +27,23 @@ def welcome(plan: Plan, data: DataDir, teller: Teller) -> None:
     )
 
 
-def example_request(url: str, data: DataDir) -> str:
-    """A shell command that publishes an order, from whatever directory it is typed in."""
-    body = f'{{"type":"{OrderCreated.type}","data":{EXAMPLES[OrderCreated].to_json()}}}'
-    key = shlex.quote(str(data.api_key))
+def example_request(url: str, data: DataDir, order: OrderCreated | None = None) -> str:
+    """A shell command that publishes an order, from whatever directory it is typed in.
+
+    The story of an order that is given bears the order's id.
+    """
+    story = f'"correlation_id":"{order.order_id}",' if order else ""
+    event = order or EXAMPLES[OrderCreated]
+    body = f'{{"type":"{event.type}",{story}"data":{event.to_json()}}}'
     words = [
         f"curl -sS {url}/v1/events",
-        f'-H "Authorization: Bearer $(cat {key})"',
+        authorization(data),
         "-H 'Content-Type: application/json'",
         f"-d {shlex.quote(body)}",
     ]
     return " ".join(words)
+
+
+def authorization(data: DataDir) -> str:
+    """The words of a curl command that show the key without saying it."""
+    return f'-H "Authorization: Bearer $(cat {shlex.quote(str(data.api_key))})"'

@@ -1,7 +1,7 @@
 """What the fake services have in common: a port, readiness, and a way to misbehave on demand.
 
 `FAKE_FAULT=<name>:<fault>` picks one: `dies` (with a reason, at once), `stubborn` (ignores SIGTERM),
-`unready` (never ready), `bad-migration`.
+`unready` (never ready), `bad-migration`, `bad-seed`.
 """
 
 import os
@@ -18,6 +18,8 @@ def main(name: str) -> None:
     fault = dict(pair.split(":") for pair in os.environ.get("FAKE_FAULT", "").split(",") if pair).get(name)
     if sys.argv[1:] == ["migrate"]:
         sys.exit("no such table: orders" if fault == "bad-migration" else 0)
+    if sys.argv[1:] == ["seed"]:
+        sys.exit("no such template: refund" if fault == "bad-seed" else 0)
     if fault == "dies":
         sys.exit("cannot work: the moon is full")
     if fault == "stubborn":
@@ -35,5 +37,6 @@ def main(name: str) -> None:
             return
 
     port = int(os.environ[f"{name.upper()}_PORT"])
-    sys.stderr.write(f"{name} listens, redis is {os.environ['REDIS_URL']}\n")
+    redis, world = os.environ.get("REDIS_URL"), os.environ.get("FAKE_WORLD_URL")
+    sys.stderr.write(f"{name} listens, redis is {redis}, the world is {world}\n")
     ThreadingHTTPServer((os.environ["HOST"], port), Answers).serve_forever()

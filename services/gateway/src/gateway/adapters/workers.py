@@ -14,7 +14,7 @@ TIME_LIMITS = httpx.Timeout(5.0, connect=1.0, pool=1.0)
 WHOLE_SECONDS = 8.0
 """However slowly an answer drips in, it is not waited for longer."""
 
-_PASSED_ON = ("content-type", "retry-after")
+_PASSED_ON = ("content-type", "retry-after", "link")
 
 
 @dataclass(frozen=True, slots=True)

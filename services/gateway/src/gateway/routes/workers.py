@@ -19,21 +19,36 @@ from shared.service.refusals import Refusal
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """A route that a worker answers: who may use it, and what it does."""
+    """A route that a worker answers: who may use it, and what it does.
+
+    A query is passed on as it is; `query` names what the worker knows of it. A PUT has a body.
+    """
 
     method: str
     path: str
     service: str
     scopes: tuple[str, ...]
     summary: str
+    query: tuple[str, ...] = ()
 
+    @property
+    def has_body(self) -> bool:
+        return self.method == "PUT"
+
+
+_READ, _WRITE, _MARK = ("events:read", "admin:read"), ("admin:write",), ("events:write", "admin:write")
+_NOTICES = "/v1/users/{user_id}/notifications"
+_PAGE = ("limit", "cursor")
 
 PASSED = (
-    Passed("GET", "/v1/orders/{order_id}", "order-worker", ("events:read", "admin:read"), "One order"),
-    Passed(
-        "GET", "/v1/inventory/{sku}", "inventory-worker", ("events:read", "admin:read"), "The stock of a SKU"
-    ),
-    Passed("PUT", "/v1/inventory/{sku}", "inventory-worker", ("admin:write",), "Set the stock of a SKU"),
+    Passed("GET", "/v1/orders/{order_id}", "order-worker", _READ, "One order"),
+    Passed("GET", "/v1/payments", "payment-worker", _READ, "The payments of an order", ("order_id",)),
+    Passed("GET", "/v1/inventory/{sku}", "inventory-worker", _READ, "The stock of a SKU"),
+    Passed("PUT", "/v1/inventory/{sku}", "inventory-worker", _WRITE, "Set the stock of a SKU"),
+    Passed("GET", _NOTICES, "notification-worker", _READ, "What a user was told", _PAGE),
+    Passed("POST", f"{_NOTICES}/{{notification_id}}/read", "notification-worker", _MARK, "Mark one as read"),
+    Passed("GET", "/v1/templates/{key}", "notification-worker", ("admin:read",), "One template"),
+    Passed("PUT", "/v1/templates/{key}", "notification-worker", _WRITE, "Set a template"),
 )
 
 router = APIRouter(tags=["workers"])
@@ -62,7 +77,7 @@ def _path_of(route: Passed, request: Request) -> str:
 def _endpoint(route: Passed) -> Callable[[Request, Parts], Awaitable[Response]]:
     async def pass_on(request: Request, parts: TheParts) -> Response:
         path, body = _path_of(route, request), None
-        if route.method != "GET":
+        if route.has_body:
             body = await read_body(request)
             check_json(parse_json(body))
         answer = await parts.workers.ask(route.service, route.method, path, body)
@@ -77,7 +92,8 @@ def _documentation(route: Passed) -> dict[str, Any]:
         {"name": name, "in": "path", "required": True, "schema": schema}
         for name in _names.findall(route.path)
     ]
-    if route.method == "GET":
+    parameters += [{"name": name, "in": "query", "schema": {"type": "string"}} for name in route.query]
+    if not route.has_body:
         return {"parameters": parameters}
     body = {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
     return {"parameters": parameters, "requestBody": body}
@@ -92,6 +108,6 @@ for _route in PASSED:
         summary=_route.summary,
         description=f"Answered by the {_route.service}.",
         dependencies=[Depends(Policy(*_route.scopes))],
-        responses=_problems if _route.method == "GET" else _problems | _body_problems,
+        responses=_problems | _body_problems if _route.has_body else _problems,
         openapi_extra=_documentation(_route),
     )

@@ -1,0 +1,3 @@
+from fake_server import main
+
+main("fake_world")
