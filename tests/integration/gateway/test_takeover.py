@@ -233,3 +233,43 @@ async def test_a_client_cannot_take_the_id_of_a_caused_event(house: House) -> No
     answer = await house.publish({"type": "ORDER_CREATED", "data": order(), "id": "c-1"})
 
     assert answer.status_code == 409
+
+
+UNCERTAIN = outcome("c-1", uncertain=True)
+
+
+@pytest.mark.parametrize(
+    "batches",
+    [
+        [{"events": [caused("c-1")]}, {"outcomes": [UNCERTAIN]}],
+        [{"events": [caused("c-1")], "outcomes": [UNCERTAIN]}],
+        [{"outcomes": [UNCERTAIN]}],
+        [{"outcomes": [UNCERTAIN]}, {"events": [caused("c-1")]}],
+        [{"outcomes": [UNCERTAIN]}, {"outcomes": [outcome("c-1")]}],
+        [{"outcomes": [outcome("c-1")]}, {"outcomes": [UNCERTAIN]}],
+    ],
+    ids=["known", "with its event", "unknown", "filled later", "then not", "not at first"],
+)
+async def test_an_uncertain_outcome_is_shown_and_stays_so(
+    any_house: House, batches: list[dict[str, Any]]
+) -> None:
+    for batch in batches:
+        await _take(any_house, **batch)
+
+    (listed,) = await any_house.items("/v1/events", status="completed")
+    assert (listed["uncertain"], (await any_house.event("c-1"))["uncertain"]) == (True, True)
+
+
+async def test_an_outcome_of_a_worker_that_is_older_is_certain(any_house: House) -> None:
+    """It knows no such field."""
+    await _take(any_house, outcomes=[outcome("c-1")])
+
+    assert (await any_house.event("c-1"))["uncertain"] is False
+
+
+async def test_what_was_uncertain_in_one_run_is_certain_in_another(any_house: House) -> None:
+    await _take(any_house, events=[caused("c-1", run=1)])
+
+    await _take(any_house, outcomes=[outcome("c-1", run=0, uncertain=True)])
+
+    assert (await any_house.event("c-1"))["uncertain"] is False

@@ -14,8 +14,9 @@ from sqlmodel import col
 
 from shared.events import OrderCancelled
 from shared.store.database import Database
-from shared.store.handover import HANDOVER_PATH, HandOver, HandOverBatch
+from shared.store.handover import HandOver
 from shared.store.ledger import SqlLedger
+from shared.store.reports import HANDOVER_PATH, HandOverBatch
 from shared.store.tables import Attempt, Inbox, Outbox, utc_now
 from shared.store.unit import current_unit
 from support import eventually, free_port
@@ -192,6 +193,12 @@ def _cut_off(request: httpx.Request) -> httpx.Response:
 REFUSALS: dict[str, Callable[[httpx.Request], httpx.Response]] = {
     "500": lambda _: httpx.Response(500),
     "401": lambda _: httpx.Response(401),
+    "somebody's 200": lambda _: httpx.Response(200, text="<h1>Welcome</h1>"),
+    "202": lambda _: httpx.Response(202),
+    "403": lambda _: httpx.Response(403),
+    "404": lambda _: httpx.Response(404),
+    "408": lambda _: httpx.Response(408),
+    "429": lambda _: httpx.Response(429),
     "redirect": lambda _: httpx.Response(302, headers={"location": "http://elsewhere"}),
     "timeout": _late,
     "cut off": _cut_off,

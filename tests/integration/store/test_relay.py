@@ -5,8 +5,11 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
+import psycopg
 import pytest
+from psycopg.errors import LockNotAvailable
 from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import update
 from sqlmodel import col
@@ -14,6 +17,7 @@ from sqlmodel import col
 from shared.events import Envelope
 from shared.queue.clock import ServerClock
 from shared.store.database import Database
+from shared.store.migrate import migrate
 from shared.store.relay import Relay
 from shared.store.tables import Outbox, sendable_columns
 from support import eventually
@@ -292,3 +296,51 @@ async def test_more_than_fits_in_memory_is_left_to_the_sweep(database: Database,
 
 async def _all_marked(database: Database, epoch: str) -> bool:
     return {each.sent_epoch for each in await rows(database, Outbox)} == {epoch}
+
+
+AS_THEY_LIE = "-c enable_indexscan=off -c enable_indexonlyscan=off -c enable_bitmapscan=off"
+"""Rows are found as the table holds them, so that no index gives them the order that is asked of the code."""
+
+
+@pytest.mark.parametrize(("held", "locked_by_then"), [("a", set[str]()), ("m", {"a"}), ("z", {"a", "m"})])
+async def test_a_mark_locks_its_rows_in_the_order_of_their_ids(
+    postgres_url: str, redis: FakeRedis, held: str, locked_by_then: set[str]
+) -> None:
+    """As the hand-over does, so that the two never wait for each other crosswise."""
+    migrate(postgres_url, "order_worker")
+    database = Database(f"{postgres_url}?options={quote(AS_THEY_LIE)}")
+    for event_id in ("z", "a", "m"):
+        await add(database, outbox(event_id, age=timedelta()))
+    relay = Relay(database, Outbox, redis, queues=("orders",))
+    relay.send_soon([outbox(event_id) for event_id in ("z", "a", "m")])
+
+    async with (
+        await psycopg.AsyncConnection.connect(postgres_url) as holding,
+        await psycopg.AsyncConnection.connect(postgres_url, autocommit=True) as watching,
+    ):
+        await holding.execute(LOCK, [held])
+        draining = asyncio.create_task(relay.drain())
+        await eventually(lambda: _waits(watching))
+        assert {each for each in "amz" if each != held and await _is_locked(watching, each)} == locked_by_then
+        await holding.rollback()
+        await draining
+    assert await _all_marked(database, "e1")
+    await database.close()
+
+
+WAITING = (
+    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+)
+LOCK = "SELECT id FROM outbox WHERE id = %s FOR UPDATE NOWAIT"
+
+
+async def _waits(watching: psycopg.AsyncConnection) -> bool:
+    return await (await watching.execute(WAITING)).fetchone() == (1,)
+
+
+async def _is_locked(connection: psycopg.AsyncConnection, event_id: str) -> bool:
+    try:
+        await connection.execute(LOCK, [event_id])
+    except LockNotAvailable:
+        return True
+    return False

@@ -1,14 +1,20 @@
 """What stands between the store and the queue when something is odd about an event, a clock, or Redis."""
 
+import asyncio
+import sqlite3
+import traceback
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from sqlalchemy import text
 
 from shared.events import OrderShipped
 from shared.queue import PostponeError, Queue, RedisSender
 from shared.queue.clock import ServerClock
 from shared.queue.connection import connect
+from shared.queue.deadline import Deadline, TimeLimitError
 from shared.store.database import Database
 from shared.store.ledger import SqlLedger
 from shared.store.migrate import migrate
@@ -23,6 +29,10 @@ from support.waiting import eventually
 COUNT_TO_300_000 = (
     "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 300000) SELECT x FROM c"
 )
+COUNT_FOR_LONG = (
+    "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 8000000) SELECT count(*) FROM c"
+)
+"""One statement that takes longer than the time limit, whatever the machine, and some seconds at most."""
 
 
 class UnspeakableError(Exception):
@@ -118,3 +128,35 @@ async def test_a_statement_that_its_time_limit_cuts_off_leaves_no_lock_behind(
 
     assert {row.outcome for row in await rows(database, Inbox)} == {"dead", "completed"}
     await database.close()
+
+
+async def test_one_long_statement_that_is_cut_off_leaves_no_lock_behind(sqlite_url: str) -> None:
+    """The error that cut it off, which is kept here as in a log, holds on to its cursor."""
+    migrate(sqlite_url, "order_worker")
+    database = Database(sqlite_url)
+
+    async def count() -> None:
+        async with database.transaction() as session:
+            with Deadline(0.5, "the count"):
+                await session.execute(text(COUNT_FOR_LONG))
+
+    with pytest.raises(TimeLimitError) as kept:
+        await count()
+    try:
+        other = await asyncio.to_thread(_begin_to_write, sqlite_url, within=20)
+    finally:
+        assert kept.tb is not None
+        traceback.clear_frames(kept.tb)
+        await database.close()
+
+    assert other == "begun"
+
+
+def _begin_to_write(url: str, *, within: float) -> str:
+    """As another process does; `begun`, or what keeps it from that."""
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"), timeout=within)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            return str(error)
+        return "begun"

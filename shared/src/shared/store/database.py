@@ -2,26 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
+from shared.store.postgres import KeptAlive, Limits, connect_arguments
+
+DEFAULT_LIMITS = Limits()
 BUSY_TIMEOUT_SECONDS = 10
 """How long a SQLite connection waits for another process's write before it says `locked`."""
 
-
-CONNECT_ARGUMENTS = {
-    "connect_timeout": 5,
-    "keepalives_idle": 5,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 15_000,
-}
-"""libpq's: a server that has gone without a word is noticed within some 20 seconds."""
+PING_SECONDS = 1.5
+"""How long a ping waits for a server that says nothing; it has to be done within two seconds."""
 
 
 class ReadOnlyError(Exception):
@@ -37,31 +34,39 @@ class Database:
     fairly instead of polling for the lock.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 10, patience: float | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        patience: float | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
         """Takes `sqlite:///path` or `postgresql://…`, with or without a driver's name.
 
-        Connects on first use. `patience`, in seconds, bounds the wait for a turn to write on SQLite,
-        for a service whose callers do not wait; a worker's deliveries wait as long as it takes.
+        Connects on first use. `patience`, in seconds, bounds the wait for a turn to write on SQLite, and
+        for a lock on PostgreSQL, for a service whose callers do not wait; a worker's deliveries wait as
+        long as it takes. `limits` are for PostgreSQL.
         """
         self._patience = patience
+        self._limits = limits
         self.url = async_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": 5}
-        if self.is_sqlite:
-            options["connect_args"] = {"timeout": BUSY_TIMEOUT_SECONDS}
-        else:
-            options["pool_pre_ping"] = True
-            options["connect_args"] = CONNECT_ARGUMENTS
-        self._engine = create_async_engine(self.url, **options)
-        options |= {"pool_size": 1}
-        if self.is_sqlite:
-            options["connect_args"] = {"timeout": 1}  # a ping does not wait as long as a write
-        self._pinger = create_async_engine(self.url, **options)
-        if self.is_sqlite:
-            _configure_sqlite(self._engine.sync_engine)
-            _configure_sqlite(self._pinger.sync_engine)
+        self._engine = self._make_engine(pool_size, limits, busy_timeout=BUSY_TIMEOUT_SECONDS)
+        # a ping does not wait as long as a write
+        self._pinger = self._make_engine(1, replace(limits, silence=PING_SECONDS), busy_timeout=1)
         self._writing = False
         self._writer = asyncio.Lock() if self.is_sqlite else None
+
+    def _make_engine(self, pool_size: int, limits: Limits, *, busy_timeout: int) -> AsyncEngine:
+        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": 5}
+        if self.is_sqlite:
+            engine = create_async_engine(self.url, **options, connect_args={"timeout": busy_timeout})
+            _configure_sqlite(engine.sync_engine)
+            return engine
+        own = " ".join(self.url.normalized_query.get("options", ()))
+        arguments = connect_arguments(limits, lock_wait=self._patience, options=own)
+        return create_async_engine(self.url, **options, pool_pre_ping=True, connect_args=arguments)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[AsyncSession]:
@@ -70,7 +75,8 @@ class Database:
             if self.is_sqlite:
                 await session.connection()  # BEGIN IMMEDIATE: from here on the lock is ours
                 self._writing = True
-            yield session
+            with await self._kept_alive(session):
+                yield session
             await session.commit()
 
     @asynccontextmanager
@@ -78,7 +84,16 @@ class Database:
         """A session for queries; it takes no write lock, and what it changes is rolled back."""
         async with AsyncSession(self._engine, expire_on_commit=False) as session:
             await session.connection(execution_options={"reading": True})
-            yield session
+            with await self._kept_alive(session):
+                yield session
+
+    async def _kept_alive(self, session: AsyncSession) -> AbstractContextManager[None]:
+        """For as long as the block takes: at work or frozen, a handler looks the same to the server."""
+        if self.is_sqlite:
+            return nullcontext()
+        pooled = await (await session.connection()).get_raw_connection()
+        connection: Any = pooled.driver_connection
+        return KeptAlive(connection, every=self._limits.idle / 3)
 
     async def ping(self, *, within: float = 2.0) -> None:
         """Returns if the database answers and takes writes; raises within `within` seconds otherwise.

@@ -22,6 +22,7 @@ from sqlmodel import col
 from shared.events.envelope import Envelope
 from shared.queue.clock import ServerClock
 from shared.store.database import Database, is_infrastructure
+from shared.store.statements import lock_in_order
 from shared.store.tables import Sendable, utc_now
 
 log = logging.getLogger(__name__)
@@ -129,6 +130,7 @@ class Relay:
         for envelope in envelopes:
             runs[envelope.run].append(envelope.id)
         async with self._database.transaction() as session:
+            await lock_in_order(session, self._table, [envelope.id for envelope in envelopes])
             for run, ids in runs.items():
                 mine = col(self._table.id).in_(ids) & (col(self._table.run) == run)
                 await session.execute(

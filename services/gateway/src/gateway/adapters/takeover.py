@@ -4,14 +4,15 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, func, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from gateway.adapters.statements import insert_new, update_each, upsert
 from gateway.adapters.tables import DeadLetter, JournalAttempt, JournalRow
 from shared.store.database import Database
-from shared.store.handover import AttemptReport, EventReport, HandOverBatch, OutcomeReport
+from shared.store.reports import AttemptReport, EventReport, HandOverBatch, OutcomeReport
+from shared.store.statements import lock_in_order
 from shared.store.tables import Effort, Outcome, utc_now
 
 Columns = dict[str, Any]
@@ -29,7 +30,12 @@ class TakeOver:
         self._clock = clock
 
     async def take(self, batch: HandOverBatch) -> None:
-        """Rows are written in the order of their ids, so that two batches never wait for each other."""
+        """Two batches never wait for each other, whatever they have in common.
+
+        Each kind of row is written, or locked, in one go and in the order of its keys: first the events
+        that are new, then those that are known, then tries, then dead letters. What follows touches only
+        rows that are this transaction's by then.
+        """
         now = self._clock()
         events = sorted(batch.events, key=lambda report: report.id)
         outcomes = sorted(batch.outcomes, key=lambda report: (report.event_id, report.run))
@@ -37,41 +43,56 @@ class TakeOver:
         touched = {report.id for report in events}
         touched |= {report.event_id for report in (*batch.attempts, *outcomes)}
         async with self._database.transaction() as session:
-            await _add_events(session, events, now)
-            await upsert(session, JournalAttempt, _distinct(map(_failed_try, batch.attempts)))
-            await insert_new(session, JournalAttempt, _distinct(_last_tries(outcomes)), "event_id")
-            await _end_runs(session, outcomes, now)
+            new = await _begin_rows(session, events, outcomes, now)
+            await lock_in_order(session, JournalRow, touched)
+            await _add_tries(session, batch.attempts, outcomes)
             await insert_new(session, DeadLetter, dead, "event_id")
+            await _fill_rows(session, [report for report in events if report.id not in new])
+            begun = new - {report.id for report in events}
+            await _end_runs(session, [report for report in outcomes if report.event_id not in begun])
             await _count_attempts(session, sorted(touched))
 
 
-async def _add_events(session: AsyncSession, reports: Sequence[EventReport], now: datetime) -> None:
-    """What its worker has sent is not sent again in the same epoch of its queue."""
-    begun = {"status": "waiting", "open": True, "attempts": 0, "uncertain": False, "filled": True}
-    rows = [{**report.model_dump(), **begun, "created_at": now} for report in reports]
-    new = set(await insert_new(session, JournalRow, rows, "id"))
+async def _begin_rows(
+    session: AsyncSession, events: Sequence[EventReport], outcomes: Sequence[OutcomeReport], now: datetime
+) -> set[str]:
+    """Inserts what the journal does not know yet, and answers which events that were.
+
+    Of an event that comes together with its outcome, the event begins the row.
+    """
+    rows = {report.event_id: _row_begun_by(report, now) for report in reversed(outcomes)}
+    rows |= {report.id: _row_of(report, now) for report in events}
+    return set(await insert_new(session, JournalRow, [rows[event_id] for event_id in sorted(rows)], "id"))
+
+
+async def _add_tries(
+    session: AsyncSession, attempts: Sequence[AttemptReport], outcomes: Sequence[OutcomeReport]
+) -> None:
+    """Where a failed try and the end that it brought are one, the failed one counts."""
+    failed = _distinct(map(_failed_try, attempts))
+    await insert_new(session, JournalAttempt, _distinct([*_last_tries(outcomes), *failed]), "event_id")
+    await upsert(session, JournalAttempt, failed)
+
+
+async def _fill_rows(session: AsyncSession, reports: Sequence[EventReport]) -> None:
     late = [
         {"its_id": report.id, "filled": True, **report.model_dump(exclude={"id", "run", "sent_epoch"})}
         for report in reports
-        if report.id not in new
     ]
     await update_each(session, JournalRow, lambda c: and_(c.id == bindparam("its_id"), ~c.filled), late)
 
 
-async def _end_runs(session: AsyncSession, reports: Sequence[OutcomeReport], now: datetime) -> None:
-    begun = [_row_begun_by(report, now) for report in reports]
-    new = set(await insert_new(session, JournalRow, begun, "id"))
-    ends = [
-        {"its_id": report.event_id, "its_run": report.run, **_end_of(report)}
-        for report in reports
-        if report.event_id not in new
+async def _end_runs(session: AsyncSession, reports: Sequence[OutcomeReport]) -> None:
+    def is_run(columns: Any) -> ColumnElement[bool]:
+        return and_(columns.id == bindparam("its_id"), columns.run == bindparam("its_run"))
+
+    runs = [{"its_id": report.event_id, "its_run": report.run} for report in reports]
+    ends = [run | _end_of(report) for run, report in zip(runs, reports, strict=True)]
+    await update_each(session, JournalRow, lambda c: and_(is_run(c), c.open), ends)
+    doubtful = [
+        run | {"uncertain": True} for run, report in zip(runs, reports, strict=True) if report.uncertain
     ]
-    await update_each(
-        session,
-        JournalRow,
-        lambda c: and_(c.id == bindparam("its_id"), c.run == bindparam("its_run"), c.open),
-        ends,
-    )
+    await update_each(session, JournalRow, is_run, doubtful)
 
 
 async def _count_attempts(session: AsyncSession, ids: Sequence[str]) -> None:
@@ -105,8 +126,19 @@ async def _count_attempts(session: AsyncSession, ids: Sequence[str]) -> None:
     )
 
 
+_UNSAID: Columns = dict.fromkeys(JournalRow.model_fields)
+"""The rows of one INSERT have the same columns."""
+
+
+def _row_of(report: EventReport, now: datetime) -> Columns:
+    """What its worker has sent is not sent again in the same epoch of its queue."""
+    begun = {"status": "waiting", "open": True, "attempts": 0, "uncertain": False, "filled": True}
+    return {**_UNSAID, **report.model_dump(), **begun, "created_at": now}
+
+
 def _row_begun_by(report: OutcomeReport, now: datetime) -> Columns:
     return {
+        **_UNSAID,
         "id": report.event_id,
         "run": report.run,
         "type": report.type,
@@ -118,7 +150,7 @@ def _row_begun_by(report: OutcomeReport, now: datetime) -> Columns:
         "priority": "normal",
         "created_at": now,
         "attempts": 0,
-        "uncertain": False,
+        "uncertain": report.uncertain,
         "filled": False,
         **_end_of(report),
     }
@@ -153,6 +185,7 @@ def _last_tries(reports: Iterable[OutcomeReport]) -> Iterable[Columns]:
                 "reason": report.reason,
                 "error": report.error,
                 "traceback": report.traceback,
+                "retry_at": None,
             }
 
 
@@ -163,5 +196,5 @@ def _distinct(tries: Iterable[Columns]) -> list[Columns]:
 
 
 def _dead_letter(report: OutcomeReport) -> Columns:
-    kept = report.model_dump(exclude={"outcome", "worker", "started_at", "correlation_id"})
+    kept = report.model_dump(exclude={"outcome", "worker", "started_at", "correlation_id", "uncertain"})
     return kept | {"raw": report.raw}  # the dump would have it in base64

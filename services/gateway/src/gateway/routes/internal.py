@@ -10,7 +10,7 @@ from shared.service.body import read_body, validated
 from shared.service.keys import PRINCIPAL_PATH, Policy, Principal, PrincipalBody
 from shared.service.openapi import json_body, problems
 from shared.service.problem import Kind
-from shared.store.handover import HANDOVER_PATH, HandOverBatch
+from shared.store.reports import HANDOVER_PATH, HandOverBatch
 
 router = APIRouter(
     tags=["internal"], responses=problems(Kind.UNAUTHENTICATED, Kind.FORBIDDEN, Kind.UNAVAILABLE)
