@@ -2,9 +2,9 @@
 
     python tests/reliability/planted.py [name …]      SIZE=full for the proofs in full size
 
-A copy of `shared` gets the bug, by a small replacement of text that fails loudly where the text is not found;
-the proof of it runs against the copy, in a process of its own, and has to fail. Ends with 1 if a bug was
-planted and not caught. Each proof has to pass without its bug: that is what `make reliability` shows.
+A copy of the packages gets the bug, by a small replacement of text that fails loudly where the text is not
+found; the proof of it runs against the copy, in a process of its own, and has to fail. Ends with 1 if a bug
+was planted and not caught. Each proof has to pass without its bug: `make reliability` shows that.
 """
 
 import os
@@ -19,11 +19,16 @@ from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[2]
 PROOFS = "tests/reliability"
+PACKAGES = (
+    "shared/src/shared",
+    "services/payment-worker/src/payment_worker",
+    "services/notification-worker/src/notification_worker",
+)
 
 
 @dataclass(frozen=True)
 class Change:
-    """A text in a file of `shared`, which is there exactly once, and what takes its place."""
+    """A text in a file of a package, which is there exactly once, and what takes its place."""
 
     file: str
     old: str
@@ -52,6 +57,8 @@ TAKEOVER = (
     f"{PROOFS}/test_takeover.py::test_with_default_settings_a_dead_workers_events_are_done_within_ten_seconds"
 )
 LONG = f"{PROOFS}/test_takeover.py::test_a_handler_ten_times_longer_than_the_lease_is_started_once"
+OUTSIDE = f"{PROOFS}/test_fault_points.py::test_a_worker_whose_effect_is_outside_may_end_at_any_point[kill]"
+MONEY = f"{PROOFS}/test_money.py::test_the_difference_is_nought"
 POISON = f"{PROOFS}/test_poison.py::test_poison_dies_and_its_neighbours_do_not"
 
 BUGS = (
@@ -59,7 +66,7 @@ BUGS = (
         "ack before commit",
         [
             Change(
-                "queue/consumer.py",
+                "shared/queue/consumer.py",
                 "            began = time.monotonic()\n            try:\n",
                 "            lane = self._keys.lanes[delivery.lane - 1]\n"
                 "            ack = Call('ack', (lane,), (GROUP, delivery.entry_id))\n"
@@ -73,7 +80,7 @@ BUGS = (
         "no inbox: a copy runs like the first",
         [
             Change(
-                "store/ledger.py",
+                "shared/store/ledger.py",
                 "_insert_inbox(session, _ended(delivery, Outcome.COMPLETED)):\n",
                 "_insert_inbox(session, _ended(delivery, Outcome.COMPLETED)) and not delivery:\n",
             )
@@ -84,10 +91,9 @@ BUGS = (
         "inbox apart: committed before the effect",
         [
             Change(
-                "store/ledger.py",
-                "            unit = Unit(session, envelope, self._source)\n",
-                "            await session.commit()\n"
-                "            unit = Unit(session, envelope, self._source)\n",
+                "shared/store/ledger.py",
+                "                raise AlreadyEndedError\n",
+                "                raise AlreadyEndedError\n            await session.commit()\n",
             )
         ],
         POINTS,
@@ -96,7 +102,7 @@ BUGS = (
         "XADD with MAXLEN",
         [
             Change(
-                "queue/lua/send.lua",
+                "shared/queue/lua/send.lua",
                 "redis.call('XADD', KEYS[tonumber(ARGV[i]) + 1], '*',",
                 "redis.call('XADD', KEYS[tonumber(ARGV[i]) + 1], 'MAXLEN', '10', '*',",
             )
@@ -105,7 +111,13 @@ BUGS = (
     ),
     Bug(
         "group at $",
-        [Change("queue/lua/fetch.lua", "KEYS[i], group, '0', 'MKSTREAM'", "KEYS[i], group, '$', 'MKSTREAM'")],
+        [
+            Change(
+                "shared/queue/lua/fetch.lua",
+                "KEYS[i], group, '0', 'MKSTREAM'",
+                "KEYS[i], group, '$', 'MKSTREAM'",
+            )
+        ],
         f"{WIPES}[restart_empty]",
         tries=3,
     ),
@@ -113,7 +125,9 @@ BUGS = (
         "lease off: nothing is renewed",
         [
             Change(
-                "queue/consumer.py", "self._scripts.call_all(self._renewals())", "self._scripts.call_all([])"
+                "shared/queue/consumer.py",
+                "self._scripts.call_all(self._renewals() + once)",
+                "self._scripts.call_all(once)",
             )
         ],
         LONG,
@@ -122,15 +136,17 @@ BUGS = (
         "suspects run beside others",
         [
             Change(
-                "queue/consumer.py", "self._alone = self._alone or delivery.suspect", "self._alone = False"
+                "shared/queue/consumer.py",
+                "self._alone = self._alone or delivery.suspect",
+                "self._alone = False",
             ),
             Change(
-                "queue/lua/fetch.lua",
+                "shared/queue/lua/fetch.lua",
                 "elseif deliveries > 0 and #entries == 0 then",
                 "elseif deliveries > 0 and left > 0 then",
             ),
             Change(
-                "queue/lua/fetch.lua",
+                "shared/queue/lua/fetch.lua",
                 "        if #entries > 0 then\n          return {'open', 0, {}, entries, now}\n        end\n",
                 "",
             ),
@@ -139,14 +155,20 @@ BUGS = (
     ),
     Bug(
         "the relay's mark holds for every epoch",
-        [Change("store/relay.py", "& or_(sent.is_(None), sent < epoch, sent > epoch)", "& sent.is_(None)")],
+        [
+            Change(
+                "shared/store/relay.py",
+                "& or_(sent.is_(None), sent < epoch, sent > epoch)",
+                "& sent.is_(None)",
+            )
+        ],
         f"{WIPES}[wipe]",
     ),
     Bug(
         "epochs are compared by <",
         [
             Change(
-                "store/relay.py",
+                "shared/store/relay.py",
                 "& or_(sent.is_(None), sent < epoch, sent > epoch)",
                 "& or_(sent.is_(None), sent < epoch)",
             )
@@ -158,13 +180,53 @@ BUGS = (
         "closed on send: the hand-over closes its rows, then posts",
         [
             Change(
-                "store/handover.py",
+                "shared/store/handover.py",
                 "        body = batch.model_dump_json()\n",
                 "        await self._close(outbox, attempts, inbox)\n"
                 "        body = batch.model_dump_json()\n",
             )
         ],
         POINTS,
+    ),
+    Bug(
+        "a provider's key made anew per attempt",
+        [
+            Change(
+                "payment_worker/service/captures.py",
+                "self._provider.capture(payment.key, capture)",
+                "self._provider.capture(f'{payment.key}:{id(payment)}', capture)",
+            )
+        ],
+        MONEY,
+    ),
+    Bug(
+        "the intent after the call",
+        [
+            Change(
+                "payment_worker/service/captures.py",
+                "            payment = await self._intent(capture)\n",
+                "            await self._provider.capture(f'capture:{capture.payment_id}', capture)\n"
+                "            payment = await self._intent(capture)\n",
+            )
+        ],
+        MONEY,
+    ),
+    Bug(
+        "the mail before the claim",
+        [
+            Change(
+                "notification_worker/service.py",
+                "            async with self._mailer.connection() as connection:\n",
+                "            async with self._mailer.connection() as connection:\n"
+                "                await connection.send(mail)\n",
+            ),
+            Change(
+                "notification_worker/service.py",
+                "                    await connection.send(mail)\n",
+                "                    pass\n",
+            ),
+        ],
+        OUTSIDE,
     ),
 )
 
@@ -184,10 +246,11 @@ def caught(bug: Bug) -> tuple[str, str, float]:
     began = time.monotonic()
     with TemporaryDirectory(prefix="planted-") as directory:
         copy = Path(directory)
-        shutil.copytree(ROOT / "shared/src/shared", copy / "shared")
+        for package in PACKAGES:
+            shutil.copytree(ROOT / package, copy / Path(package).name)
         try:
             for change in bug.changes:
-                plant(change, copy / "shared")
+                plant(change, copy)
         except NotPlantedError as error:
             return "NOT PLANTED", str(error), 0
         for _ in range(bug.tries):
@@ -197,9 +260,9 @@ def caught(bug: Bug) -> tuple[str, str, float]:
     return "NO", "", time.monotonic() - began
 
 
-def plant(change: Change, package: Path) -> None:
+def plant(change: Change, copy: Path) -> None:
     """Raises NotPlantedError."""
-    file = package / change.file
+    file = copy / change.file
     text = file.read_text()
     if (count := text.count(change.old)) != 1:
         raise NotPlantedError(f"{change.file} has {count} times, not once: {change.old!r}")

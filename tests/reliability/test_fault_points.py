@@ -5,14 +5,20 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
+from shared.events import PaymentAuthorized
 from shared.queue.keys import QueueKeys
 from support.checker import Checker
-from support.faults import GATEWAY_POINTS, WORKER_POINTS, Fault, How
+from support.faults import GATEWAY_POINTS, OUTSIDE_POINTS, WORKER_POINTS, Fault, How
 from support.faults_client import Client, order
 from support.system import Shape, System
 from support.waiting import until
 
 WORKERS = ("order-worker", "inventory-worker")
+OUTSIDE_WORKERS = ("payment-worker", "notification-worker")
+OUTSIDE = Shape(
+    payments=1, notifications=1, faults=True, settings={"PAYMENT_PROVIDER_SECONDS": "1", "SMTP_SECONDS": "1"}
+)
+"""The shorter a call may take, the sooner a claim on it runs out."""
 STOCK = 100_000
 
 # What has to happen first, so that an event comes to the point at all.
@@ -58,6 +64,20 @@ def test_the_gateway_may_end_at_any_point(
         tell(passage.end_well())
 
 
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("how", list(How))
+def test_a_worker_whose_effect_is_outside_may_end_at_any_point(
+    how: How, start_system: Callable[[Shape], System], tell: Callable[[object], None]
+) -> None:
+    """Money moves once; a mail is sent once, or, cut off in its sending, once or twice and says so."""
+    system = start_system(OUTSIDE)
+    with system.client() as client:
+        passage = Passage(system, client)
+        for point in OUTSIDE_POINTS:
+            passage.go_through(dict.fromkeys(OUTSIDE_WORKERS, (Fault(point, how),)), name=point)
+        tell(passage.end_well())
+
+
 class Passage:
     """One system, through one fault after the other."""
 
@@ -82,6 +102,8 @@ class Passage:
             number += 1
             self._client.publish(order(f"{name}-{number}", mug=1))
             self._client.publish(order(f"{name}-{number}-short", nobody_has_it=1))
+            if self._system.shape.payments:
+                self._pay(f"{name}-{number}")
             if "dead-letter" in name:
                 self._put_garbage()
             time.sleep(0.3)
@@ -93,6 +115,12 @@ class Passage:
         judgement = self._checker.judge(self._client.history, strangers=strangers, stock={"mug": STOCK})
         assert not judgement.wrong, judgement
         return f"{judgement}, deaths {self._system.deaths()}"
+
+    def _pay(self, order_id: str) -> None:
+        payment = PaymentAuthorized(
+            order_id=order_id, payment_id=f"p-{order_id}", amount=500, currency="EUR", method="tok_ok"
+        )
+        self._client.publish(payment)
 
     def _is_idle(self) -> bool:
         """Nobody has anything in hand; what is tried again later does not matter."""

@@ -8,22 +8,24 @@ from pathlib import Path
 
 import pytest
 
+from shared.events import PaymentAuthorized
 from shared.store.database import BUSY_TIMEOUT_SECONDS
-from support.checker import Checker
+from support.checker import Checker, Judgement
 from support.faults_client import Client, order
 from support.postgres import PostgresServer
-from support.system import Service, Shape, System
+from support.system import SANDBOX, SINK, Service, Shape, System
 from support.waiting import until
 
 RECOVERY_SECONDS = 30.0
 """What is promised from the end of an outage."""
+AWAY_SECONDS = 60.0
 
 
 def publish_some(client: Client, name: str, count: int = 20) -> None:
     client.publish_many([order(f"{name}-{number}", mug=1) for number in range(count)])
 
 
-def assert_healed(system: System, client: Client) -> None:
+def assert_healed(system: System, client: Client) -> Judgement:
     """All done in time, each at the first try, by processes that live since the start."""
     checker = Checker(system)
     checker.settle(within=RECOVERY_SECONDS)
@@ -32,6 +34,7 @@ def assert_healed(system: System, client: Client) -> None:
     for kind, _ in checker.workers():
         assert checker.rows(kind, "SELECT * FROM attempt WHERE effort IN ('failed', 'lost')") == []
     assert system.deaths() == {}
+    return judgement
 
 
 def test_redis_may_come_after_everybody_else(tmp_path: Path) -> None:
@@ -118,6 +121,52 @@ def test_the_workers_go_on_while_the_gateway_is_down(start_system: Callable[[Sha
 
         until(lambda: system.service("gateway").is_ready, within=RECOVERY_SECONDS)
         assert_healed(system, client)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("fault", ["refused", "black-holed"])
+def test_the_provider_and_the_mail_server_may_be_away(
+    fault: str, start_system: Callable[[Shape], System], tell: Callable[[object], None]
+) -> None:
+    """For a minute, at the same time."""
+    system = start_system(Shape(payments=1, notifications=1, lease=3))
+    outside = [system.service(SANDBOX), system.service(SINK)]
+    dependent = [system.service("payment-worker"), system.service("notification-worker")]
+    checker = Checker(system)
+    with system.client() as client:
+        publish_paid(client, "before")
+        checker.settle(within=60)
+        for part in outside:
+            part.crash() if fault == "refused" else part.freeze()
+        publish_paid(client, "during")
+        for worker in dependent:
+            until(lambda worker=worker: not worker.is_ready, within=10)
+        stays_unready(dependent[0], seconds=AWAY_SECONDS)
+        assert not dependent[1].is_ready
+        for part in outside:
+            part.start() if fault == "refused" else part.thaw()
+
+        for worker in dependent:
+            until(lambda worker=worker: worker.is_ready, within=RECOVERY_SECONDS)
+        judgement = assert_healed(system, client)
+        tell(f"{fault} for {AWAY_SECONDS:.0f} s: {judgement}")
+
+
+def publish_paid(client: Client, name: str, count: int = 10) -> None:
+    """Orders with their payments."""
+    placed = [order(f"{name}-{number}", mug=1) for number in range(count)]
+    paid = [
+        PaymentAuthorized(
+            order_id=event.order_id,
+            payment_id=f"payment-{event.order_id}",
+            amount=event.total,
+            currency="EUR",
+            method="tok_ok",
+        )
+        for event in placed
+    ]
+    client.set_stock("mug", 1_000)
+    client.publish_many([*placed, *paid])
 
 
 def stays_unready(service: Service, *, seconds: float) -> None:

@@ -11,9 +11,9 @@ from support.checker import Checker
 from support.faults_copies import copy_all
 from support.faults_load import Load
 from support.postgres import PostgresServer
-from support.system import Shape, System
+from support.system import MOODS, Shape, System
 
-SHAPE = Shape(gateways=2, orders=2, inventories=1, odd=1)
+SHAPE = Shape(gateways=2, orders=2, payments=1, inventories=1, notifications=1, settings=MOODS)
 EVENTS, KILLS, REDIS_KILLS, DATABASE_KILLS = (1_000, 10_000), (25, 200), (3, 20), (2, 10)
 
 
@@ -39,7 +39,7 @@ def test_every_accepted_event_ends_and_its_effects_happen_once(
         load.finish()
 
         checker = Checker(system)
-        checker.settle(within=120)
+        checker.settle(within=240)
         copied = copy_all(system, every=7)
         checker.settle(within=60)
 
@@ -51,7 +51,7 @@ def test_every_accepted_event_ends_and_its_effects_happen_once(
 
 def _blows(system: System, sized: Callable[[int, int], int]) -> list[Callable[[], None]]:
     """All kills of the run, each process in its turn, mixed."""
-    processes = itertools.cycle(system.services.values())
+    processes = itertools.cycle(system.own())
     blows = [next(processes).kill9 for _ in range(sized(*KILLS))]
     blows += [lambda: _kill_redis(system)] * sized(*REDIS_KILLS)
     if system.postgres:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from shared.queue.keys import GROUP, QueueKeys
 from shared.store.database import async_url
+from support.checker_effects import mails_are_wrong, money_is_wrong
 from support.faults_client import History
 from support.system import ODD_WORKER, QUEUES, System
 from support.waiting import until
@@ -173,12 +174,20 @@ class _Judge:
             self._orders()
         if "inventory-worker" in self._inboxes:
             self._inventory(stock)
-        if ODD_WORKER in self._inboxes:
+        if self._system.shape.odd:
             self._effects()
+        if self._system.shape.payments:
+            self._outside(money_is_wrong(self._system, self._checker.rows))
+        if self._system.shape.notifications:
+            self._outside(mails_are_wrong(self._system, self._checker.rows, self._journal))
         for kind in self._inboxes:
             query = "SELECT COUNT(*) AS n FROM attempt WHERE effort = 'lost'"
             found.lost_tries += self._checker.rows(kind, query)[0]["n"]
         return found
+
+    def _outside(self, wrong: Iterable[tuple[str, str]]) -> None:
+        for kind, line in wrong:
+            getattr(self.found, kind).append(line)
 
     def _accepted(self) -> None:
         for event_id, event in self._history.accepted.items():
@@ -213,7 +222,8 @@ class _Judge:
             if row["open"] or row["status"] not in ENDED:
                 self.found.lost.append(f"{name} has not ended: {row['status']}")
                 continue
-            wanted = "dead" if row["id"] in dead or self._is_strange(row) else "completed"
+            must_die = row["id"] in dead or self._is_strange(row) or self._came_too_late(row)
+            wanted = "dead" if must_die else "completed"
             if row["status"] != wanted:
                 self.found.unexpected.append(
                     f"{name} is {row['status']}, not {wanted}: {row['reason']} {row['error']}"
@@ -227,6 +237,11 @@ class _Judge:
             self.found.lost += [
                 f"the journal knows nothing of {event_id}, which {kind} ended" for event_id in unknown
             ]
+
+    @staticmethod
+    def _came_too_late(row: Row) -> bool:
+        """A payment for an order that was cancelled meanwhile is dead, and no money was taken."""
+        return row["type"] == "PAYMENT_AUTHORIZED" and row["reason"] == "order_cancelled"
 
     def _is_strange(self, row: Row) -> bool:
         return row["id"] not in self._history.offered and row["causation_id"] not in self._journal
@@ -259,18 +274,32 @@ class _Judge:
                 self.found.unexpected.append(f"nobody placed order {order_id}")
             self._per_order(order_id, "INVENTORY_RESERVED", 1)
             self._per_order(order_id, "INVENTORY_RELEASED", int(order["status"] == "cancelled"))
-            told = 1 + (order["payment_id"] is not None) + (order["tracking_number"] is not None)
-            self._per_order(order_id, "send-notification", told + (order["status"] == "cancelled"))
+            self._notified(order)
+
+    def _notified(self, order: Row) -> None:
+        """Once of each thing that happened to it; a receipt only if it was paid before it was cancelled."""
+        order_id, status = order["order_id"], order["status"]
+        told = Counter(
+            json.loads(row["data"])["template"]
+            for row in self._journal.values()
+            if (row["type"], row["correlation_id"]) == ("send-notification", order_id)
+        )
+        del told["low-stock"]
+        is_cancelled, is_paid = status == "cancelled", order["payment_id"] is not None
+        wanted = Counter({"order-confirmation": 1, "order-cancelled": int(is_cancelled)})
+        wanted["order-shipped"] = int(order["tracking_number"] is not None)
+        wanted["payment-receipt"] = (
+            min(told["payment-receipt"], 1) if is_cancelled and is_paid else int(is_paid)
+        )
+        wanted["refund"] = int(is_cancelled and is_paid and "payment-worker" in self._inboxes)
+        for template, count in ((wanted - told) + (told - wanted)).items():
+            where = self.found.lost if wanted[template] > told[template] else self.found.double
+            where.append(f"order {order_id} is {status}, {told[template]} {template}, off by {count}")
 
     def _per_order(self, order_id: str, type_name: str, expected: int) -> None:
-        subject = None if type_name == "send-notification" else f"order/{order_id}"
         count = sum(
-            1
+            (row["type"], row["subject"]) == (type_name, f"order/{order_id}")
             for row in self._journal.values()
-            if row["type"] == type_name
-            and row["correlation_id"] == order_id
-            and subject in (None, row["subject"])
-            and not (type_name == "send-notification" and "low-stock" in row["data"])
         )
         if count != expected:
             where = self.found.lost if count < expected else self.found.double

@@ -50,6 +50,16 @@ WORKER_POINTS = (
 )
 """As an event passes them. `before-mark` comes after the send, `before-close` after the post."""
 
+OUTSIDE_POINTS = (
+    "before-step",
+    "after-step",
+    "before-call",
+    "after-call",
+    "before-last",
+    "after-last",
+)
+"""Of a handler with an effect outside of the database: around its transactions, and around the call."""
+
 GATEWAY_POINTS = (
     "before-journal",
     "after-journal",

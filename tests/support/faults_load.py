@@ -5,14 +5,16 @@ import threading
 from types import TracebackType
 from typing import Self
 
-from shared.events import Event, OrderCancelled, OrderPaid, OrderShipped
+from shared.events import Event, OrderCancelled, OrderCreated, OrderPaid, OrderShipped, PaymentAuthorized
 from support.faults_client import Client, History, order, told
-from support.system import KEY, ODD_WORKER, System
+from support.system import KEY, System
 from support.waiting import until
 
 SKUS = ("mug", "pot", "cup")
 PLENTY = 100_000
 OUT_OF_ORDER = 0.05
+DOUBTFUL = ("tok_timeout_after_charge", "tok_error_once", "tok_slow")
+"""Means of payment with which the money is taken in the end, and the first answer does not say so."""
 
 
 class Load:
@@ -107,14 +109,26 @@ class Load:
             case 1 | 2:
                 followed = [OrderCancelled(order_id=order_id, reason="changed_mind")]
             case 3 | 4:
-                payment = f"payment-{number}"
-                followed = [
-                    OrderPaid(order_id=order_id, payment_id=payment, amount=placed.total, currency="EUR"),
-                    OrderShipped(order_id=order_id, carrier="DHL", tracking_number=payment),
-                ]
+                shipped = OrderShipped(order_id=order_id, carrier="DHL", tracking_number=f"parcel-{number}")
+                followed = [self._paid(placed), shipped]
+            case 5 if self._system.shape.payments:
+                followed = [self._paid(placed), OrderCancelled(order_id=order_id, reason="changed_mind")]
+            case 6 if self._system.shape.payments:
+                followed = [self._paid(placed, "tok_declined")]
+            case 7 if self._system.shape.payments:
+                followed = [self._paid(placed, random.Random(number).choice(DOUBTFUL))]
             case _:
                 pass
-        if ODD_WORKER in self._system.databases and number % 5 == 0:
+        if self._system.shape.odd and number % 5 == 0:
             followed.append(told("cause 2"))
         events = [placed, *followed] if in_order else [*followed, placed]
         return [(f"{event.type}.{number}", event) for event in events]
+
+    def _paid(self, placed: OrderCreated, method: str = "tok_ok") -> Event:
+        """What makes the order paid: an authorised payment, or where nobody captures it, the fact."""
+        name, total = f"payment-{placed.order_id}", placed.total
+        if not self._system.shape.payments:
+            return OrderPaid(order_id=placed.order_id, payment_id=name, amount=total, currency="EUR")
+        return PaymentAuthorized(
+            order_id=placed.order_id, payment_id=name, amount=total, currency="EUR", method=method
+        )

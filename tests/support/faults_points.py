@@ -4,22 +4,29 @@ Each class here is the one that it names with points around what it does; `put_p
 modules that compose a worker and the gateway.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import gateway.main
+import notification_worker.adapters.smtp
+import payment_worker.main
 import shared.queue.consumer
 import shared.service.worker
 from gateway.adapters.takeover import TakeOver
 from gateway.adapters.writer import JournalWriter
+from notification_worker.adapters.smtp import SmtpConnection
+from notification_worker.domain import Mail
+from payment_worker.adapters.provider import SandboxProvider
 from shared.events.envelope import Envelope
 from shared.queue import Delivery, RedisSender, Verdict
-from shared.queue.scripts import Call, Scripts
-from shared.store.handover import HandOver, HandOverBatch
+from shared.queue.scripts import Call, Listen, Scripts
+from shared.store.handover import HandOver
 from shared.store.ledger import SqlLedger
 from shared.store.relay import Relay
+from shared.store.reports import HandOverBatch
 from shared.store.tables import Attempt, Inbox, Outbox
+from shared.store.unit import Unit
 from support.faults import reach
 
 
@@ -36,6 +43,8 @@ def put_points() -> None:
                 "HandOver": PointedHandOver,
             },
         ),
+        (payment_worker.main, {"SandboxProvider": PointedProvider}),
+        (notification_worker.adapters.smtp, {"SmtpConnection": PointedConnection}),
         (
             gateway.main,
             {
@@ -52,8 +61,8 @@ def put_points() -> None:
 
 
 class PointedScripts(Scripts):
-    async def call_all(self, calls: Sequence[Call]) -> list[Any]:
-        names = {call.script for call in calls}
+    async def call_all(self, calls: Sequence[Call | Listen]) -> list[Any]:
+        names = [call.script if isinstance(call, Call) else "listen" for call in calls]
         if "ack" in names:
             reach("before-ack")
         if "later" in names:
@@ -63,8 +72,8 @@ class PointedScripts(Scripts):
             reach("after-ack")
         if "later" in names:
             reach("after-retry-move")
-        for call, reply in zip(calls, replies, strict=True):
-            if call.script == "fetch" and not isinstance(reply, Exception) and reply[3]:
+        for name, reply in zip(names, replies, strict=True):
+            if name == "fetch" and not isinstance(reply, Exception) and reply[3]:
                 reach("after-fetch")
         return replies
 
@@ -78,6 +87,26 @@ class PointedLedger(SqlLedger):
             yield
             reach("before-commit")
         reach("after-commit")
+
+    @asynccontextmanager
+    async def steps(self, delivery: Delivery) -> AsyncGenerator[None]:
+        reach("before-transaction")
+        async with super().steps(delivery):
+            yield
+
+    @asynccontextmanager
+    async def _step(self, delivery: Delivery) -> AsyncGenerator[Unit]:
+        reach("before-step")
+        async with super()._step(delivery) as unit:
+            yield unit
+        reach("after-step")
+
+    @asynccontextmanager
+    async def _last(self, delivery: Delivery) -> AsyncGenerator[Unit]:
+        reach("before-last")
+        async with super()._last(delivery) as unit:
+            yield unit
+        reach("after-last")
 
     async def begin_alone(self, delivery: Delivery) -> Verdict | None:
         reach("before-suspect")
@@ -124,6 +153,23 @@ class PointedHandOver(HandOver):
         reach("before-close")
         await super()._close(outbox, attempts, inbox)
         reach("after-close")
+
+
+class PointedProvider(SandboxProvider):
+    async def _post(
+        self, path: str, key: str, body: Mapping[str, object], facts: Mapping[str, object]
+    ) -> tuple[int, Any]:
+        reach("before-call")
+        answer = await super()._post(path, key, body, facts)
+        reach("after-call")
+        return answer
+
+
+class PointedConnection(SmtpConnection):
+    async def send(self, mail: Mail) -> None:
+        reach("before-call")
+        await super().send(mail)
+        reach("after-call")
 
 
 class PointedWriter(JournalWriter):

@@ -9,7 +9,7 @@ with System(tmp_path) as system:
 import signal
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,13 +36,14 @@ SERVICE_KEY = "a-service-key-of-a-test"
 ODD_WORKER = "notification-worker"
 """The worker of `support.faults_worker`, in the place of the one that sends notifications."""
 
-_MODULES = {
-    "gateway": "gateway.__main__",
-    "order-worker": "order_worker.__main__",
-    "inventory-worker": "inventory_worker.__main__",
-    ODD_WORKER: "support.faults_worker",
+QUEUES = {
+    "order-worker": "orders",
+    "payment-worker": "payments",
+    "inventory-worker": "inventory",
+    "notification-worker": "notifications",
 }
-QUEUES = {"order-worker": "orders", "inventory-worker": "inventory", ODD_WORKER: "notifications"}
+SANDBOX, SINK = "payment-sandbox", "mail-sink"
+"""What the workers call: beside the system, and no part of it."""
 OK = 200
 HOPELESS = 5
 """Whoever died so often before it was ready will not be."""
@@ -155,8 +156,13 @@ class Shape:
 
     gateways: int = 1
     orders: int = 1
+    payments: int = 0
+    """With them a sandbox of the payment provider."""
     inventories: int = 1
+    notifications: int = 0
+    """With them a mail sink."""
     odd: int = 0
+    """Workers of `support.faults_worker` in the place of those that send notifications."""
     lease: float | None = 1.0
     """In seconds; None leaves every setting at its default."""
     concurrency: int | None = None
@@ -170,13 +176,32 @@ class Shape:
         """Kind and name of each; the first of a kind is named like it."""
         counts = {
             "gateway": self.gateways,
+            SANDBOX: int(self.payments > 0),
+            SINK: int(self.notifications > 0),
             "order-worker": self.orders,
+            "payment-worker": self.payments,
             "inventory-worker": self.inventories,
-            ODD_WORKER: self.odd,
+            "notification-worker": self.notifications or self.odd,
         }
         for kind, count in counts.items():
             for number in range(1, count + 1):
                 yield kind, kind if number == 1 else f"{kind}-{number}"
+
+    def module(self, kind: str) -> str:
+        """What a process of this kind runs."""
+        if kind == ODD_WORKER and self.odd:
+            return "support.faults_worker"
+        return f"{kind.replace('-', '_')}.__main__"
+
+
+MOODS = {
+    "SANDBOX_TIMEOUT_SHARE": "0.1",
+    "SANDBOX_ERROR_SHARE": "0.05",
+    "SANDBOX_SLOW_SHARE": "0.05",
+    "PAYMENT_PROVIDER_SECONDS": "1",
+    "SMTP_SECONDS": "3",
+}
+"""A provider that does not answer after charging, errs, and is slower than we wait."""
 
 
 class System:
@@ -196,8 +221,11 @@ class System:
         self.redis_directory.mkdir()
         self.redis = RedisServer(self.redis_directory, aof=True)
         self.starts_file = directory / "starts"
-        self.databases = {kind: self._database(kind) for kind in self._kinds}
+        self.databases = {
+            kind: self._database(kind) for kind in self._kinds if kind == "gateway" or kind in QUEUES
+        }
         self.ports = {name: free_port() for _, name in self.shape.replicas()}
+        self.smtp_port = free_port()
         self.services = {
             name: Service(kind, name, self.ports[name], self._starter(kind, name))
             for kind, name in self.shape.replicas()
@@ -214,7 +242,11 @@ class System:
         return self.services[name]
 
     def workers(self) -> list[Service]:
-        return [service for service in self.services.values() if service.kind != "gateway"]
+        return [service for service in self.services.values() if service.kind in QUEUES]
+
+    def own(self) -> list[Service]:
+        """The processes of the system itself: gateways and workers."""
+        return [service for service in self.services.values() if service.kind in self.databases]
 
     def of_kind(self, kind: str) -> list[Service]:
         return [service for service in self.services.values() if service.kind == kind]
@@ -227,18 +259,22 @@ class System:
         return Client([service.url for service in self.of_kind("gateway")], KEY)
 
     def migrate(self) -> None:
-        jobs: list[Running] = []
-        for kind in self._kinds:
-            log = self.directory / f"{kind}-migrate.log"
-            jobs.append(
-                Forked(
-                    _MODULES[kind],
-                    "migrate",
-                    log=log,
-                    environment=self._environment(kind, kind),
-                    directory=self.directory,
-                )
+        self._run_all(list(self.databases), "migrate")
+        if self.shape.notifications:
+            self._run_all(["notification-worker"], "seed-templates")
+
+    def _run_all(self, kinds: Sequence[str], command: str) -> None:
+        """Runs a command of each of these at once; raises AssertionError with what a failed one said."""
+        jobs: list[Running] = [
+            Forked(
+                self.shape.module(kind),
+                command,
+                log=self.directory / f"{kind}-{command}.log",
+                environment=self._environment(kind, kind),
+                directory=self.directory,
             )
+            for kind in kinds
+        ]
         for job in jobs:
             assert job.wait(60) == 0, job.output()
             job.end()
@@ -316,8 +352,9 @@ class System:
     def _starter(self, kind: str, name: str) -> Callable[[], Running]:
         log, environment = self.directory / f"{name}.log", self._environment(kind, name)
         if self.shape.forked:
-            return lambda: Forked(_MODULES[kind], log=log, environment=environment, directory=self.directory)
-        command = [sys.executable, "-m", _MODULES[kind].removesuffix(".__main__")]
+            module = self.shape.module(kind)
+            return lambda: Forked(module, log=log, environment=environment, directory=self.directory)
+        command = [sys.executable, "-m", self.shape.module(kind).removesuffix(".__main__")]
         return lambda: Process(command, log=log, environment=environment, directory=self.directory)
 
     def _environment(self, kind: str, name: str) -> dict[str, str]:
@@ -327,9 +364,13 @@ class System:
             "PYTHONPATH": str(_TESTS),
             "QUEUE_SERVICE_KEY": SERVICE_KEY,
             "QUEUE_ADMIN_KEY": KEY,
-            "DATABASE_URL": self.databases[kind],
+            "DATABASE_URL": self.databases.get(kind, ""),
             "REDIS_URL": self.redis.url,
             "LOG_FORMAT": "json",
+            "SMTP_PORT": str(self.smtp_port),
+            "MAIL_SINK_SMTP_PORT": str(self.smtp_port),
+            "MAIL_SINK_DIR": str(self.directory / "mail"),
+            "PAYMENT_SANDBOX_DATABASE": str(self.directory / "sandbox.db"),
             STARTS_SETTING: str(self.starts_file),
             f"{kind.upper().replace('-', '_')}_PORT": str(self.ports[name]),
             **{f"{k.upper().replace('-', '_')}_URL": f"http://127.0.0.1:{port}" for k, port in ports.items()},

@@ -7,7 +7,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect
 
 from inventory_worker.adapters.inventory import MovementRow, ReservationRow, StockRow
+from notification_worker.adapters.tables import BatchRow, MessageRow, TemplateRow
 from order_worker.adapters.orders import OrderRow
+from payment_worker.adapters.tables import PaymentRow, RefundRow
 from shared.store.database import async_url
 from shared.store.migrate import migrate
 from shared.store.tables import Attempt, Inbox, Outbox
@@ -16,6 +18,8 @@ DELIVERY = (Inbox, Attempt, Outbox)
 TABLES = {
     "order_worker": (*DELIVERY, OrderRow),
     "inventory_worker": (*DELIVERY, StockRow, ReservationRow, MovementRow),
+    "payment_worker": (*DELIVERY, PaymentRow, RefundRow),
+    "notification_worker": (*DELIVERY, MessageRow, TemplateRow, BatchRow),
 }
 
 
