@@ -17,7 +17,8 @@ from support.redis_server import RedisServer, StartRedis
 POSTGRES_SETTING = "TEST_POSTGRES_URL"
 
 # A developer's own settings would lead the tests to a developer's own servers.
-_FOREIGN = re.compile("HOST|DATABASE_URL|(REDIS|QUEUE|GATEWAY|LOG|SMTP|PAYMENT|SANDBOX|MAIL_SINK|NOTIFICATION|OPERATORS)_.*|.*_WORKER_(PORT|URL)")
+_OURS = "REDIS|QUEUE|GATEWAY|LOG|SMTP|PAYMENT|SANDBOX|MAIL_SINK|NOTIFICATION|OPERATORS"
+_FOREIGN = re.compile(f"HOST|DATABASE_URL|({_OURS})_.*|.*_WORKER_(PORT|URL)")
 
 # A shared machine may stop for a moment in any example.
 settings.register_profile("patient", deadline=None)

@@ -1,4 +1,4 @@
-"""Under load, everything is killed again and again: nothing is lost, nothing is done twice."""
+"""Under load, everything is killed again and again, and Redis wiped: nothing is lost or done twice."""
 
 import itertools
 import random
@@ -14,7 +14,8 @@ from support.postgres import PostgresServer
 from support.system import MOODS, Shape, System
 
 SHAPE = Shape(gateways=2, orders=2, payments=1, inventories=1, notifications=1, settings=MOODS)
-EVENTS, KILLS, REDIS_KILLS, DATABASE_KILLS = (1_000, 10_000), (25, 200), (3, 20), (2, 10)
+EVENTS, KILLS = (1_000, 10_000), (25, 200)
+REDIS_KILLS, WIPES, DATABASE_KILLS = (3, 20), (2, 5), (2, 10)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -54,6 +55,7 @@ def _blows(system: System, sized: Callable[[int, int], int]) -> list[Callable[[]
     processes = itertools.cycle(system.own())
     blows = [next(processes).kill9 for _ in range(sized(*KILLS))]
     blows += [lambda: _kill_redis(system)] * sized(*REDIS_KILLS)
+    blows += [system.redis.flushall] * sized(*WIPES)
     if system.postgres:
         blows += [lambda: _kill_database(system)] * sized(*DATABASE_KILLS)
     random.Random(7).shuffle(blows)

@@ -117,6 +117,7 @@ class Notifications:
                     claimed = await store.claim(message.id, lasting=self._mailer.longest + CLAIM_MARGIN)
                 if claimed is None:
                     raise PostponeError("claimed", "another try is sending this mail")
+                _check_may_be_sent(claimed)
                 if claimed.state is not MessageState.SENT:
                     await connection.send(mail)
                 return claimed
@@ -138,13 +139,19 @@ class Notifications:
         cut = replace(claimed, uncertain=True, sendings=claimed.sendings + 1)
         if cut.sendings >= SENDINGS_MAX:
             await self._settle(replace(cut, state=MessageState.FAILED, reason=str(error)))
-            return GiveUpError("uncertain", str(error))
+            return GiveUpError("uncertain", str(error), uncertain=True)
         await self._settle(replace(cut, state=MessageState.QUEUED))
         return PostponeError("mail_server", str(error), at_most=AWAY_AT_MOST)
 
     async def _settle(self, message: Message) -> None:
         async with self._work.step() as store:
             await store.settle(message)
+
+
+def _check_may_be_sent(claimed: Message) -> None:
+    """Once more after a crash, and no third time. Raises MailCutOffError."""
+    if claimed.sendings >= SENDINGS_MAX:
+        raise MailCutOffError(f"{claimed.sendings} tries to send it were cut off")
 
 
 class Batches:

@@ -27,7 +27,14 @@ class RetryLaterError(HandlingError):
 
 
 class GiveUpError(HandlingError):
-    """It can never work: dead at once."""
+    """It can never work: dead at once.
+
+    `uncertain` says that an effect outside of the database may have happened, or twice.
+    """
+
+    def __init__(self, reason: str, message: str = "", *, uncertain: bool = False) -> None:
+        super().__init__(reason, message)
+        self.uncertain = uncertain
 
 
 class PostponeError(HandlingError):

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from shared.queue import AlreadyEndedError, Delivery, Verdict
-from shared.queue.outcomes import HandlingError, PostponeError, RetryLaterError
+from shared.queue.outcomes import GiveUpError, HandlingError, PostponeError, RetryLaterError
 from shared.store.database import Database, is_infrastructure
 from shared.store.statements import insert_into
 from shared.store.steps import Steps, stepping
@@ -252,6 +252,7 @@ def _ended(
         "traceback": _traceback(error),
         "raw": delivery.raw[:RAW_BYTES] if outcome is Outcome.DEAD else None,
         "correlation_id": envelope.correlation_id if envelope else None,
+        "uncertain": isinstance(error, GiveUpError) and error.uncertain,
         "unreported": True,
     }
 
