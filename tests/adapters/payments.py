@@ -96,6 +96,7 @@ class FakeWork:
         self.owner = owner
         self.open = False
         self.ended = False
+        self.is_expired = False
 
     @asynccontextmanager
     async def step(self) -> AsyncGenerator[FakeBooks]:

@@ -60,14 +60,11 @@ class Shop:
         *,
         worker: str = "worker-1",
         deliveries: int = 0,
+        expires_at: datetime | None = None,
     ) -> str:
         """The verdict, with the reason where it did not complete. Raises Crash."""
-        happened = delivery(
-            envelope(event_id, type=event.type, data=event.to_json(), priority=Priority.NORMAL),
-            entry=f"{abs(hash(event_id))}-1",
-            worker=worker,
-            deliveries=deliveries,
-            fetched_at=datetime.now(UTC) + self.ahead,
+        happened = self._delivery(
+            event, event_id, worker=worker, deliveries=deliveries, expires_at=expires_at
         )
 
         async def process(_: Delivery) -> None:
@@ -84,6 +81,16 @@ class Shop:
         verdict = await handling.handle(happened)
         reason = await self._reason(event_id)
         return f"{verdict.outcome} {reason}" if verdict.outcome in {"dead", "postponed"} else verdict.outcome
+
+    async def bury(self, event: Event, event_id: str = "event-1") -> None:
+        """Another copy of the event ends its run as dead."""
+        await self._ledger.bury(self._delivery(event, event_id, worker="worker-9"), "lost", ValueError())
+
+    async def is_uncertain(self, event_id: str = "event-1") -> bool | None:
+        """What is said of an event that has ended."""
+        async with self.database.reading() as session:
+            inbox = await session.get(Inbox, (event_id, 0))
+        return inbox and inbox.uncertain
 
     async def payment(self, payment_id: str = "payment-1") -> PaymentRow | None:
         async with self.database.reading() as session:
@@ -107,6 +114,29 @@ class Shop:
         async with self.database.reading() as session:
             burnt = select(func.count()).where(col(Attempt.effort).in_(["failed", "lost"]))
             return (await session.execute(burnt)).scalar_one()
+
+    def _delivery(
+        self,
+        event: Event,
+        event_id: str,
+        *,
+        worker: str,
+        deliveries: int = 0,
+        expires_at: datetime | None = None,
+    ) -> Delivery:
+        return delivery(
+            envelope(
+                event_id,
+                type=event.type,
+                data=event.to_json(),
+                priority=Priority.NORMAL,
+                expires_at=expires_at,
+            ),
+            entry=f"{abs(hash(event_id))}-1",
+            worker=worker,
+            deliveries=deliveries,
+            fetched_at=datetime.now(UTC) + self.ahead,
+        )
 
     async def _handle(self, event: Event) -> None:
         work = SqlWork(current_steps(), CLAIM_FOR)

@@ -1,6 +1,7 @@
 """A worker that dies at any point of a payment or a refund: the money moves once, and is told once."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
@@ -132,6 +133,43 @@ async def test_a_worker_that_was_frozen_during_its_call_and_one_that_took_over_c
     assert await shop.caused() == ["ORDER_PAID"]
 
 
+@pytest.mark.parametrize("event", [AUTHORIZED, REFUNDED], ids=lambda event: event.type)
+async def test_money_that_moved_is_told_though_a_copy_ended_the_run_meanwhile(
+    shop: Shop, sandbox: Sandbox, event: Event
+) -> None:
+    if event is REFUNDED:
+        await shop.deliver(AUTHORIZED, "paid")
+    thawed = asyncio.Event()
+    slow = FrozenProvider(shop.provider, thawed)
+    frozen = asyncio.create_task(Shop(shop.database, slow).deliver(event))
+    await slow.reached.wait()
+
+    await shop.bury(event)
+    thawed.set()
+
+    assert await frozen == "repeated"
+    refund = event is REFUNDED
+    assert await shop.status() == ("refunded" if refund else "captured")
+    assert await shop.caused() == ["ORDER_PAID", "refund"][: 1 + refund]
+    assert len(sandbox.moved()) == 1 + refund
+
+
+async def test_a_capture_that_was_cut_off_is_brought_to_its_end_though_its_event_expires(
+    shop: Shop, sandbox: Sandbox
+) -> None:
+    expires_at = datetime.now(UTC) + CLAIM_FOR
+    shop.provider = DyingProvider(shop.provider, Crash, after=True)
+    with pytest.raises(Crash):
+        await shop.deliver(AUTHORIZED, expires_at=expires_at)
+    shop.ahead += 2 * CLAIM_FOR
+
+    verdict = await shop.deliver(AUTHORIZED, worker="worker-2", deliveries=1, expires_at=expires_at)
+
+    assert verdict == "completed"
+    assert await shop.status() == "captured"
+    assert await shop.caused() == ["ORDER_PAID"]
+
+
 class FrozenProvider:
     """Its answers arrive when it has thawed."""
 
@@ -147,4 +185,7 @@ class FrozenProvider:
         return answer
 
     async def refund(self, refund: Refund) -> bool:
-        return await self._provider.refund(refund)
+        answer = await self._provider.refund(refund)
+        self.reached.set()
+        await self._thawed.wait()
+        return answer

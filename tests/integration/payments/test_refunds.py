@@ -7,9 +7,11 @@ from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
+from adapters.provider import FakeProvider, Trouble
 from adapters.sandbox import Sandbox
 from integration.payments.shop import AUTHORIZED, REFUNDED, Shop
 from payment_worker.adapters.tables import PaymentRow
+from payment_worker.ports import UnclearError
 from shared.events.payments import PaymentRefunded
 from shared.store.database import Database
 
@@ -86,6 +88,23 @@ async def test_the_same_refund_with_another_content_is_dead(
 
     assert await shop.deliver(conflict, "event-2") == "dead refund_conflict"
     assert sandbox.moved() == [CAPTURED, ("refund", "payment-1", 700)]
+
+
+@pytest.mark.usefixtures("_paid")
+async def test_all_of_it_waits_for_another_refund_and_takes_what_the_provider_refuses_that_one(
+    shop: Shop, sandbox: Sandbox
+) -> None:
+    provider = shop.provider
+    shop.provider = FakeProvider(Trouble(UnclearError("no answer")), refuses=True)
+    await shop.deliver(part(3700), "event-1")
+    all_of_it = refunded(refund_id="refund-2")
+    assert await shop.deliver(all_of_it, "event-2") == "postponed refund_in_flight"
+    assert await shop.deliver(part(3700), "event-1") == "dead refund_exceeds_capture"
+    shop.provider = provider
+
+    assert await shop.deliver(all_of_it, "event-2") == "completed"
+
+    assert sandbox.moved() == [CAPTURED, ("refund", "payment-1", 3700)]
 
 
 async def test_a_refund_waits_for_its_capture(shop: Shop, sandbox: Sandbox) -> None:

@@ -2,6 +2,7 @@
 
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -10,6 +11,7 @@ from payment_worker.domain.payment import Capture, Payment, PaymentStatus
 from payment_worker.domain.refund import RefundWish
 from shared.queue.outcomes import GiveUpError, PostponeError
 
+DAY = timedelta(days=1)
 CUSTOMER = Customer("customer-1", "ada@example.com", "Ada Lovelace", "en")
 ORDER = Order(order_id="order-1", total=3700, currency="EUR", cancelled=False, customer=CUSTOMER)
 CANCELLED = replace(ORDER, cancelled=True)
@@ -45,11 +47,17 @@ def a_wish(
     )
 
 
-def dead(reason: str) -> AbstractContextManager[object]:
+def dead(reason: str, *, uncertain: bool = False) -> AbstractContextManager[object]:
     """What is done within makes the event dead, for this reason."""
-    return pytest.raises(GiveUpError, check=lambda error: error.reason == reason)
+    expected = (reason, uncertain)
+    return pytest.raises(GiveUpError, check=lambda error: (error.reason, error.uncertain) == expected)
 
 
-def postponed(reason: str) -> AbstractContextManager[object]:
-    """What is done within has to wait, for this reason."""
-    return pytest.raises(PostponeError, check=lambda error: error.reason == reason)
+def postponed(
+    reason: str, *, at_most: timedelta | None = DAY, uncertain: bool = False
+) -> AbstractContextManager[object]:
+    """What is done within has to wait, for this reason and no longer, and may have moved money or not."""
+    expected = (reason, at_most, uncertain)
+    return pytest.raises(
+        PostponeError, check=lambda error: (error.reason, error.at_most, error.uncertain) == expected
+    )

@@ -9,6 +9,7 @@ from payment_worker.domain.payment import Capture, Payment, PaymentStatus
 from payment_worker.ports import KeyRefusedError, ProviderAwayError, UnclearError
 from payment_worker.service.captures import CaptureService
 from shared.events.orders import OrderCancelled, OrderPaid
+from shared.queue.outcomes import ExpiredError
 from unit.payments.examples import (
     CANCELLED,
     CAPTURE,
@@ -95,7 +96,7 @@ async def test_a_payment_whose_end_is_known_is_not_asked_about_and_causes_nothin
 async def test_an_order_that_is_not_there_yet_is_waited_for() -> None:
     shop = Shop(order=replace(ORDER, order_id="order-2"))
 
-    with postponed("out_of_order"):
+    with postponed("out_of_order", at_most=None):
         await shop.capture()
 
     assert not shop.stored.payments
@@ -166,10 +167,60 @@ async def test_after_a_declined_payment_another_one_may_pay() -> None:
     assert shop.status("payment-2") is S.CAPTURED
 
 
+async def test_a_payment_that_the_provider_never_heard_of_makes_room_for_another_one() -> None:
+    shop = Shop(provider=FakeProvider(AWAY))
+    with postponed("provider_away"):
+        await shop.capture()
+
+    await shop.capture(SECOND)
+
+    assert shop.status("payment-1") is S.VOIDED
+    assert shop.status("payment-2") is S.CAPTURED
+    for _ in range(2):
+        with dead("already_paid"):
+            await shop.capture()
+    assert shop.provider.ledger == [Moved("payment-2", 3700)]
+
+
+async def test_nothing_is_begun_for_an_event_that_has_expired() -> None:
+    shop = Shop()
+    shop.work.is_expired = True
+
+    with pytest.raises(ExpiredError):
+        await shop.capture()
+
+    assert not shop.stored.payments
+    assert shop.orders.asked == 0
+    assert shop.provider.calls == []
+
+
+async def test_a_payment_that_the_provider_never_heard_of_expires_with_its_event() -> None:
+    shop = Shop(provider=FakeProvider(AWAY))
+    with postponed("provider_away"):
+        await shop.capture()
+    shop.work.is_expired = True
+
+    with pytest.raises(ExpiredError):
+        await shop.capture()
+
+    assert shop.provider.ledger == []
+
+
+@pytest.mark.parametrize("status", [S.CAPTURING, S.UNKNOWN], ids=lambda status: status.value)
+async def test_what_may_be_charged_does_not_expire(status: S) -> None:
+    shop = Shop(a_payment(status))
+    shop.work.is_expired = True
+
+    await shop.capture()
+
+    assert shop.status() is S.CAPTURED
+    assert shop.stored.caused == [PAID]
+
+
 async def test_a_charge_without_an_answer_is_unknown_and_asked_for_with_the_same_key() -> None:
     shop = Shop(provider=FakeProvider(SILENT))
 
-    with postponed("provider_unclear"):
+    with postponed("provider_unclear", uncertain=True):
         await shop.capture()
     assert shop.status() is S.UNKNOWN
     assert not shop.stored.claims
@@ -184,7 +235,7 @@ async def test_a_charge_without_an_answer_is_unknown_and_asked_for_with_the_same
 
 async def test_what_may_be_charged_is_cleared_up_though_its_order_was_cancelled_or_cannot_be_asked() -> None:
     shop = Shop(provider=FakeProvider(SILENT))
-    with postponed("provider_unclear"):
+    with postponed("provider_unclear", uncertain=True):
         await shop.capture()
     shop.orders.orders.clear()
     shop.orders.is_away = True
@@ -211,8 +262,11 @@ async def test_a_provider_that_is_away_leaves_a_payment_that_can_still_be_voided
 
 async def test_a_provider_that_is_back_captures_once() -> None:
     shop = Shop(provider=FakeProvider(AWAY, AWAY, SILENT, AWAY))
-    for reason in ("provider_away", "provider_away", "provider_unclear", "provider_away"):
+    for reason in ("provider_away", "provider_away"):
         with postponed(reason):
+            await shop.capture()
+    for reason in ("provider_unclear", "provider_away"):
+        with postponed(reason, uncertain=True):
             await shop.capture()
 
     await shop.capture()
@@ -225,7 +279,7 @@ async def test_an_intent_that_another_run_holds_is_left_alone() -> None:
     shop = Shop(a_payment(S.CAPTURING))
     shop.stored.claims["payment-1"] = "another run"
 
-    with postponed("claimed"):
+    with postponed("claimed", uncertain=True):
         await shop.capture()
 
     assert shop.provider.calls == []
@@ -235,7 +289,7 @@ async def test_an_intent_that_another_run_holds_is_left_alone() -> None:
 async def test_a_key_that_the_provider_knows_with_other_parameters_ends_the_event() -> None:
     shop = Shop(provider=FakeProvider(Trouble(KeyRefusedError("known"))))
 
-    with dead("key_refused"):
+    with dead("key_refused", uncertain=True):
         await shop.capture()
 
     assert shop.status() is S.UNKNOWN

@@ -9,6 +9,7 @@ from payment_worker.domain.refund import RefundStatus, RefundWish
 from payment_worker.ports import KeyRefusedError, ProviderAwayError, UnclearError
 from payment_worker.service.refunds import RefundService
 from shared.events.notifications import Recipient, SendNotification
+from shared.queue.outcomes import ExpiredError, PostponeError
 from unit.payments.examples import CAPTURE, a_payment, a_wish, dead, postponed
 
 S = PaymentStatus
@@ -138,6 +139,42 @@ async def test_what_another_refund_has_promised_is_not_promised_again() -> None:
         await shop.refund(a_wish(amount=701))
 
 
+@pytest.mark.parametrize("promised", [3000, 3700])
+async def test_all_of_it_waits_for_what_another_refund_has_promised(promised: int) -> None:
+    shop = Shop(a_payment(refunding=promised))
+
+    with postponed("refund_in_flight"):
+        await shop.refund(a_wish())
+
+    assert shop.payment == a_payment(refunding=promised)
+    assert not shop.stored.refunds
+
+
+@pytest.mark.parametrize("payments", [[], [a_payment()]], ids=["no payment yet", "a payment"])
+async def test_no_money_is_promised_for_an_event_that_has_expired(payments: list[Payment]) -> None:
+    shop = Shop(*payments)
+    shop.work.is_expired = True
+
+    with pytest.raises(ExpiredError):
+        await shop.refund(a_wish())
+
+    assert not shop.stored.refunds
+    assert shop.provider.calls == []
+
+
+@pytest.mark.parametrize("error", [ProviderAwayError("refused"), UnclearError("no answer")])
+async def test_what_is_promised_does_not_expire(error: Exception) -> None:
+    shop = Shop(a_payment(), provider=FakeProvider(Trouble(error)))
+    with pytest.raises(PostponeError):
+        await shop.refund(a_wish())
+    shop.work.is_expired = True
+
+    await shop.refund(a_wish())
+
+    assert shop.payment == a_payment(S.REFUNDED, refunded=3700)
+    assert shop.stored.caused == [told(3700)]
+
+
 @pytest.mark.parametrize("status", [S.CAPTURING, S.UNKNOWN])
 @pytest.mark.parametrize("payment_id", ["payment-1", None])
 async def test_a_refund_waits_for_its_capture(status: S, payment_id: str | None) -> None:
@@ -149,7 +186,7 @@ async def test_a_refund_waits_for_its_capture(status: S, payment_id: str | None)
 
 @pytest.mark.parametrize("payment_id", ["payment-1", None])
 async def test_a_refund_waits_for_its_payment(payment_id: str | None) -> None:
-    with postponed("out_of_order"):
+    with postponed("out_of_order", at_most=None):
         await Shop().refund(a_wish(payment_id=payment_id))
 
 
@@ -172,7 +209,7 @@ async def test_the_payment_that_took_the_money_is_the_one_that_gives_it_back() -
 async def test_a_refund_without_an_answer_is_asked_for_with_the_same_key() -> None:
     shop = Shop(a_payment(), provider=FakeProvider(Trouble(UnclearError("no answer"), after=True)))
 
-    with postponed("provider_unclear"):
+    with postponed("provider_unclear", uncertain=True):
         await shop.refund(a_wish())
     assert shop.stored.refunds["refund-1"].status is RefundStatus.UNKNOWN
     assert shop.payment == a_payment(refunding=3700)
@@ -209,7 +246,7 @@ async def test_what_the_provider_refuses_is_not_promised_any_more() -> None:
 async def test_a_key_that_the_provider_knows_with_other_parameters_ends_the_event() -> None:
     shop = Shop(a_payment(), provider=FakeProvider(Trouble(KeyRefusedError("known"))))
 
-    with dead("key_refused"):
+    with dead("key_refused", uncertain=True):
         await shop.refund(a_wish())
 
     assert shop.payment == a_payment(refunding=3700)
@@ -219,7 +256,7 @@ async def test_a_refund_that_another_run_holds_is_left_alone() -> None:
     shop = Shop(a_payment())
     shop.stored.claims["refund-1"] = "another run"
 
-    with postponed("claimed"):
+    with postponed("claimed", uncertain=True):
         await shop.refund(a_wish())
 
     assert shop.provider.calls == []

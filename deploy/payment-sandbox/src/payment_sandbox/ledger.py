@@ -66,16 +66,6 @@ class Ledger:
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    @contextmanager
-    def _transaction(self) -> Generator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
-
     def _answer(self, key: str, request: Movement) -> Verdict | None:
         known = self._connection.execute(
             "SELECT fingerprint, verdict FROM answers WHERE key = ?", (key,)
@@ -87,7 +77,7 @@ class Ledger:
         return Verdict.model_validate_json(known[1])
 
     def _settle(self, key: str, request: CaptureRequest | RefundRequest) -> Verdict:
-        with self._transaction():
+        with transaction(self._connection):
             known = self._answer(key, request)
             if known is not None:
                 return known
@@ -124,6 +114,19 @@ class Ledger:
         rows = self._connection.execute(f"SELECT {_COLUMNS} FROM entries ORDER BY id")  # noqa: S608 names of columns
         names = _COLUMNS.split(", ")
         return [Entry.model_validate(dict(zip(names, row, strict=True))) for row in rows]
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Generator[None]:
+    """Commits what the block does, or nothing of it; none is open afterwards, even if the commit fails."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # some errors end it by themselves
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _of(request: Movement) -> tuple[str, str, int, str]:

@@ -78,12 +78,21 @@ class Books(Protocol):
 class Work(Protocol):
     """The transactions of one run of an event. None is open during a call."""
 
+    @property
+    def is_expired(self) -> bool:
+        """Whether the event came too late for anything that is not begun yet."""
+        ...
+
     def step(self) -> AbstractAsyncContextManager[Books]:
         """One that is committed at the end of the block."""
         ...
 
     def last(self) -> AbstractAsyncContextManager[Books]:
-        """The one that ends the run as completed; raises AlreadyEndedError where a copy has ended it."""
+        """The one that ends the run as completed.
+
+        Where a copy has ended the run, the block is committed all the same, since what it says has
+        happened outside; then AlreadyEndedError is raised.
+        """
         ...
 
 

@@ -7,6 +7,8 @@ from types import MappingProxyType
 
 import httpx
 
+from shared.service.tracing import calling
+
 _NOT_REACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 """Raised before a byte of the request has left."""
 
@@ -64,10 +66,12 @@ class Caller:
 
         Raises NotReachedError, NoAnswerError.
         """
-        request = self._client.build_request(method, path, json=json, headers=dict(headers))
+        host = self._client.base_url.host
         try:
-            async with asyncio.timeout(within or self._seconds):
-                return await self._send(request)
+            with calling(f"{method} {host}", **{"url.path": path}) as trace:
+                request = self._client.build_request(method, path, json=json, headers={**headers, **trace})
+                async with asyncio.timeout(within or self._seconds):
+                    return await self._send(request)
         except _NOT_REACHED as error:
             raise NotReachedError(f"it cannot be reached ({type(error).__name__})") from None
         except (httpx.HTTPError, TimeoutError) as error:

@@ -8,6 +8,7 @@ from payment_worker.adapters.claiming import Claimant
 from payment_worker.adapters.payments import SqlPayments
 from payment_worker.adapters.refunds import SqlRefunds
 from shared.events.base import Event
+from shared.queue import AlreadyEndedError
 from shared.store.steps import Steps
 from shared.store.unit import Unit
 
@@ -31,6 +32,10 @@ class SqlWork:
         self._steps = steps
         self._claim_for = claim_for
 
+    @property
+    def is_expired(self) -> bool:
+        return self._steps.is_expired
+
     @asynccontextmanager
     async def step(self) -> AsyncGenerator[SqlBooks]:
         async with self._steps.step() as unit:
@@ -38,8 +43,13 @@ class SqlWork:
 
     @asynccontextmanager
     async def last(self) -> AsyncGenerator[SqlBooks]:
-        async with self._steps.last() as unit:
-            yield self._books(unit)
+        try:
+            async with self._steps.last() as unit:
+                yield self._books(unit)
+        except AlreadyEndedError:  # raised before the block was entered, which is still to be committed
+            async with self._steps.step() as unit:
+                yield self._books(unit)
+            raise
 
     def _books(self, unit: Unit) -> SqlBooks:
         return SqlBooks(unit, Claimant(self._steps.owner, self._steps.now(), self._claim_for))

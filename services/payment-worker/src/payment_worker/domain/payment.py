@@ -1,9 +1,10 @@
 """What a payment is, and how its state moves.
 
 A payment begins `capturing`. It is then `captured` or `declined`, or `unknown` as long as nobody can say
-which. One whose order was cancelled before the provider ever heard of it is `voided`. What was captured
-may be `partly_refunded`, then `refunded`. Nothing goes back: a payment that is told what it knows already,
-or what was true earlier, answers itself unchanged, so `after == before` means that nothing is caused.
+which. One that the provider never heard of is `voided` if its order is cancelled, or paid by another one.
+What was captured may be `partly_refunded`, then `refunded`. Nothing goes back: a payment that is told
+what it knows already, or what was true earlier, answers itself unchanged, so `after == before` means
+that nothing is caused.
 """
 
 from dataclasses import dataclass, field, replace
@@ -64,6 +65,13 @@ class NotCapturedYetError(PaymentError):
 
     def __init__(self, payment_id: str) -> None:
         super().__init__(payment_id, "it is not captured yet")
+
+
+class RefundInFlightError(PaymentError):
+    """How much is left to refund is not known before another refund has ended."""
+
+    def __init__(self, payment_id: str) -> None:
+        super().__init__(payment_id, "another refund of it is in flight")
 
 
 class NothingCapturedError(PaymentError):
@@ -160,6 +168,11 @@ class Payment:
         return self.status in _IN_FLIGHT
 
     @property
+    def takes_money(self) -> bool:
+        """Whether it has taken the money of its order, or may: then no other payment does."""
+        return self.status not in TAKES_NOTHING
+
+    @property
     def left(self) -> int:
         """What can still be given back; what is promised counts as given."""
         return self.amount - self.refunding - self.refunded
@@ -201,7 +214,7 @@ class Payment:
         return self
 
     def void(self) -> "Payment":
-        """Its order was cancelled; what the provider may have heard of goes on to its end."""
+        """It is not wanted any more; what the provider may have heard of goes on to its end."""
         if self.status is PaymentStatus.CAPTURING and not self.asked:
             return replace(self, status=PaymentStatus.VOIDED)
         return self
@@ -212,6 +225,15 @@ class Payment:
             raise NotCapturedYetError(self.payment_id)
         if self.status in TAKES_NOTHING:
             raise NothingCapturedError(self.payment_id)
+
+    def all_of_it(self) -> int:
+        """What is to be given back where all is; raises RefundInFlightError.
+
+        What is promised to another refund may come back if the provider refuses that one.
+        """
+        if self.refunding:
+            raise RefundInFlightError(self.payment_id)
+        return self.left
 
     def promise(self, amount: int) -> "Payment":
         """`amount` of what was captured is about to be given back; raises RefundExceedsCaptureError."""

@@ -51,13 +51,13 @@ class RefundWish:
     def of(self, payment: Payment) -> "Refund | None":
         """The refund that this is; None where all is to be given back and nothing is left.
 
-        Raises AmountMismatchError, PaymentConflictError for a payment of another order.
+        Raises AmountMismatchError, RefundInFlightError, PaymentConflictError for a payment of another order.
         """
         if payment.order_id != self.order_id:
             raise PaymentConflictError(payment.payment_id)
         if self.currency not in {None, payment.currency}:
             raise AmountMismatchError(payment.payment_id, "payment")
-        amount = payment.left if self.amount is None else self.amount
+        amount = payment.all_of_it() if self.amount is None else self.amount
         if amount == 0:
             return None
         return Refund(

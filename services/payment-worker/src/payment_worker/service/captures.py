@@ -13,6 +13,7 @@ from payment_worker.domain.payment import (
 from payment_worker.ports import Books, Orders, Provider, Work
 from payment_worker.service.outcomes import calling, claimed, refusals
 from shared.events.orders import OrderCancelled, OrderPaid
+from shared.queue.outcomes import ExpiredError
 
 
 class CaptureService:
@@ -48,17 +49,20 @@ class CaptureService:
             return None
         if known and known.asked:
             wanted = known  # it may be charged: to find out comes first, whatever has become of the order
+        elif self._work.is_expired:
+            raise ExpiredError
         else:
             wanted = await self._payable(capture, known)
         async with self._work.step() as books:
             if not await books.payments.add(wanted):
                 known = await _known(books, capture)
-                if known is None:
-                    raise AlreadyPaidError(capture.payment_id)
-                if not known.is_in_flight:
+                if known and not known.is_in_flight:
                     return None
-                wanted = known.ask()
-                await books.payments.save(wanted)
+                if known:
+                    wanted = known.ask()
+                    await books.payments.save(wanted)
+                else:
+                    await _take_place(books, wanted)
             if not await books.payments.claim(capture.payment_id):
                 raise claimed()
         return wanted
@@ -93,22 +97,43 @@ class CaptureService:
             else:
                 books.publish(OrderCancelled(order_id=after.order_id, reason="payment_declined"))
 
-    async def _note(self, payment: Payment, rule: Callable[[Payment], Payment]) -> None:
-        """Commits what the rule makes of the payment, and frees it for the next run."""
+    async def _note(self, payment: Payment, rule: Callable[[Payment], Payment]) -> bool:
+        """Commits what the rule makes of the payment, and frees it for the next run.
+
+        Answers whether it is in doubt.
+        """
         async with self._work.step() as books:
-            await books.payments.save(rule(await _lock(books, payment)))
+            after = rule(await _lock(books, payment))
+            await books.payments.save(after)
             await books.payments.release(payment.payment_id)
+        return after.status is PaymentStatus.UNKNOWN
 
 
 async def _known(books: Books, capture: Capture) -> Payment | None:
-    """The payment of that id. Raises PaymentConflictError, and OrderIsCancelledError for a voided one."""
+    """The payment of that id.
+
+    Raises PaymentConflictError, and for a voided one AlreadyPaidError or OrderIsCancelledError.
+    """
     known = await books.payments.lock(capture.payment_id)
     if known is None:
         return None
     known.check_same(capture)
     if known.status is PaymentStatus.VOIDED:
-        raise OrderIsCancelledError(known.payment_id)
+        other = await books.payments.lock_of_order(known.order_id)
+        raise (AlreadyPaidError if other and other.takes_money else OrderIsCancelledError)(known.payment_id)
     return known
+
+
+async def _take_place(books: Books, payment: Payment) -> None:
+    """Stores it for an order that has another payment, if the provider never heard of that one.
+
+    Raises AlreadyPaidError.
+    """
+    other = await books.payments.lock_of_order(payment.order_id)
+    if other:
+        await books.payments.save(other.void())
+    if not await books.payments.add(payment):
+        raise AlreadyPaidError(payment.payment_id)
 
 
 async def _lock(books: Books, payment: Payment) -> Payment:

@@ -16,13 +16,14 @@ from payment_worker.domain.payment import (
     PaymentConflictError,
     PaymentMissingError,
     RefundExceedsCaptureError,
+    RefundInFlightError,
 )
 from payment_worker.domain.refund import RefundConflictError, RefundRefusedError
 from payment_worker.ports import KeyRefusedError, OrdersAwayError, ProviderAwayError, UnclearError
 from shared.queue.outcomes import GiveUpError, PostponeError
 
 OUTAGE_AT_MOST: Final = timedelta(days=1)
-"""How long an event waits for somebody who is away."""
+"""How long an event waits for somebody who is away, or for what may be held up by one."""
 
 _DEAD: Final[dict[type[Exception], str]] = {
     PaymentConflictError: "payment_conflict",
@@ -38,8 +39,8 @@ _DEAD: Final[dict[type[Exception], str]] = {
 
 
 def claimed() -> PostponeError:
-    """Another run makes this call at the moment, or died while it did."""
-    return PostponeError("claimed", "another run is at it")
+    """Another run makes this call at the moment, or died while it did: the money may have moved."""
+    return PostponeError("claimed", "another run is at it", at_most=OUTAGE_AT_MOST, uncertain=True)
 
 
 @contextmanager
@@ -51,6 +52,8 @@ def refusals() -> Generator[None]:
         raise PostponeError("out_of_order", str(error)) from error
     except NotCapturedYetError as error:
         raise PostponeError("out_of_order", str(error), at_most=OUTAGE_AT_MOST) from error
+    except RefundInFlightError as error:
+        raise PostponeError("refund_in_flight", str(error), at_most=OUTAGE_AT_MOST) from error
     except OrdersAwayError as error:
         raise PostponeError("orders_away", str(error), at_most=OUTAGE_AT_MOST) from error
     except tuple(_DEAD) as error:
@@ -59,20 +62,23 @@ def refusals() -> Generator[None]:
 
 @asynccontextmanager
 async def calling(
-    *, missed: Callable[[], Awaitable[None]], unclear: Callable[[], Awaitable[None]]
+    *, missed: Callable[[], Awaitable[bool]], unclear: Callable[[], Awaitable[bool]]
 ) -> AsyncGenerator[None]:
     """A call to the provider: what it left is committed by these two before the event waits.
 
+    They answer whether it is in doubt what happened: an event that ends with that is uncertain.
     A call that is cut off with its process or its task leaves the claim, which ends by its time.
     """
     try:
         yield
     except ProviderAwayError as error:
-        await missed()
-        raise PostponeError("provider_away", str(error), at_most=OUTAGE_AT_MOST) from error
+        doubt = await missed()
+        raise PostponeError("provider_away", str(error), at_most=OUTAGE_AT_MOST, uncertain=doubt) from error
     except UnclearError as error:
-        await unclear()
-        raise PostponeError("provider_unclear", str(error), at_most=OUTAGE_AT_MOST) from error
+        doubt = await unclear()
+        raise PostponeError(
+            "provider_unclear", str(error), at_most=OUTAGE_AT_MOST, uncertain=doubt
+        ) from error
     except KeyRefusedError as error:
-        await unclear()
-        raise GiveUpError("key_refused", str(error)) from error
+        doubt = await unclear()
+        raise GiveUpError("key_refused", str(error), uncertain=doubt) from error

@@ -11,10 +11,11 @@ from payment_worker.domain.refund import (
 from payment_worker.ports import Books, Provider, Work
 from payment_worker.service.outcomes import calling, claimed, refusals
 from shared.events.notifications import Recipient, SendNotification
+from shared.queue.outcomes import ExpiredError
 
 
 class RefundService:
-    """As `CaptureService`. What is promised counts as given back from the intent on."""
+    """As `CaptureService`. What is promised counts as given back from the intent on, and never expires."""
 
     def __init__(self, work: Work, provider: Provider) -> None:
         self._work = work
@@ -26,7 +27,10 @@ class RefundService:
             refund = await self._intent(wish)
             if refund is None:
                 return
-            async with calling(missed=lambda: self._release(refund), unclear=lambda: self._doubt(refund)):
+            async with calling(
+                missed=lambda: self._note(refund, doubt=False),
+                unclear=lambda: self._note(refund, doubt=True),
+            ):
                 given = await self._provider.refund(refund)
             if not given:
                 await self._refuse(refund)
@@ -36,8 +40,12 @@ class RefundService:
     async def _intent(self, wish: RefundWish) -> Refund | None:
         """The refund, claimed, committed; None where there is nothing to do."""
         async with self._work.step() as books:
-            payment = await _payment_of(books, wish)
+            payment = await _find_payment(books, wish)
             known = await books.refunds.find(wish.refund_id)
+            if known is None and self._work.is_expired:
+                raise ExpiredError
+            if payment is None:
+                raise PaymentMissingError(wish.payment_id or f"of order {wish.order_id}")
             refund = (
                 await self._resume(books, known, wish) if known else await self._begin(books, payment, wish)
             )
@@ -83,25 +91,20 @@ class RefundService:
                 await books.refunds.save(known.refuse())
             await books.refunds.release(refund.refund_id)
 
-    async def _doubt(self, refund: Refund) -> None:
+    async def _note(self, refund: Refund, *, doubt: bool) -> bool:
+        """Commits how the call ended, and frees it for the next run; answers whether it is in doubt."""
         async with self._work.step() as books:
             _, known = await _locked(books, refund)
-            await books.refunds.save(known.doubt())
+            after = known.doubt() if doubt else known
+            await books.refunds.save(after)
             await books.refunds.release(refund.refund_id)
-
-    async def _release(self, refund: Refund) -> None:
-        async with self._work.step() as books:
-            await books.refunds.release(refund.refund_id)
+        return after.status is RefundStatus.UNKNOWN
 
 
-async def _payment_of(books: Books, wish: RefundWish) -> Payment:
+async def _find_payment(books: Books, wish: RefundWish) -> Payment | None:
     if wish.payment_id is None:
-        payment = await books.payments.lock_of_order(wish.order_id)
-    else:
-        payment = await books.payments.lock(wish.payment_id)
-    if payment is None:
-        raise PaymentMissingError(wish.payment_id or f"of order {wish.order_id}")
-    return payment
+        return await books.payments.lock_of_order(wish.order_id)
+    return await books.payments.lock(wish.payment_id)
 
 
 async def _locked(books: Books, refund: Refund) -> tuple[Payment, Refund]:
