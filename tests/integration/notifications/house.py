@@ -32,7 +32,7 @@ from shared.store.tables import Inbox, Outbox
 from support.deliveries import delivery
 from support.queueing import wrap
 
-LIMIT_SECONDS = 1.0
+LIMIT_SECONDS = 2.0
 
 
 class Crash(BaseException):
@@ -70,15 +70,17 @@ class Worker:
 
     async def handle(self, envelope: Envelope, *, entry: str | None = None) -> Verdict:
         """Each call is an entry of its own, as a retry is, unless it says which."""
+        return await self.handling.handle(self.delivery_of(envelope, entry=entry))
+
+    def delivery_of(self, envelope: Envelope, *, entry: str | None = None) -> Delivery:
         self.fetched += 1
-        made = delivery(
+        return delivery(
             envelope,
             entry=entry or f"{self.name}-{self.fetched}",
             limit=5,
             worker=self.name,
             fetched_at=datetime.now(UTC) + self.later,
         )
-        return await self.handling.handle(made)
 
     async def crash(self, envelope: Envelope) -> None:
         with pytest.raises(Crash):

@@ -117,6 +117,7 @@ def test_the_settings_have_their_defaults() -> None:
         {"SMTP_FROM": "Shop <shop@>"},
         {"SMTP_FROM": "a@b.example, c@d.example\nBcc: x@y.example"},
         {"SMTP_SECONDS": 0},
+        {"SMTP_SECONDS": 26},
     ],
     ids=str,
 )

@@ -5,6 +5,7 @@ import shutil
 import ssl
 import subprocess
 from contextlib import suppress
+from datetime import UTC, datetime
 from email.headerregistry import Address
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,11 @@ from notification_worker.ports import MailCutOffError, MailRefusedError, MailSer
 from support.missing import skip_or_fail
 
 HELLO = Content("Hello", "Hi", None)
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def mail_to(address: str, mail_id: str = "m-1") -> Mail:
-    return Mail(mail_id, address, None, HELLO)
+    return Mail(mail_id, address, None, HELLO, NOW)
 
 
 def mailer_of(server: MailServer, **changes: Any) -> SmtpMailer:
@@ -153,6 +155,52 @@ async def test_a_conversation_ends_in_time_however_slow_the_server_is(server: Ma
         await send(mailer_of(server, time_limit=0.3), mail_to("ada@example.com"))
 
     assert loop.time() - started < 3
+
+
+@pytest.mark.parametrize("answer", [b"250 OK", b"200 so be it"])
+async def test_a_server_that_says_yes_before_it_has_the_mail_has_not_taken_it(answer: bytes) -> None:
+    said: list[bytes] = []
+    left = asyncio.Event()
+
+    async def agree(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.test\r\n")
+        with suppress(OSError):
+            while line := await reader.readline():
+                said.append(line)
+                writer.write(answer + b"\r\n" if line == b"DATA\r\n" else b"250 OK\r\n")
+        writer.close()
+        left.set()
+
+    yes = await asyncio.start_server(agree, "127.0.0.1", 0)
+    port = yes.sockets[0].getsockname()[1]
+    mailer = SmtpMailer(SmtpServer(host="127.0.0.1", port=port, sender=Address("", "shop", "shop.example")))
+
+    with pytest.raises(MailCutOffError):
+        await send(mailer, mail_to("ada@example.com"))
+
+    assert not mailer.was_taken("m-1")
+    await asyncio.wait_for(left.wait(), 5)
+    assert said[-1] == b"DATA\r\n"  # the connection is used for nothing more
+    yes.close()
+
+
+async def test_who_finds_all_connections_busy_waits_no_longer_than_a_conversation_may_last(
+    server: MailServer,
+) -> None:
+    server.manner = Manner.HANG_AT_RECIPIENT
+    mailer = mailer_of(server, time_limit=1.0)
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+
+    mails = [send(mailer, mail_to("ada@example.com", f"m-{number}")) for number in range(40)]
+    outcomes = await asyncio.gather(*mails, return_exceptions=True)
+
+    assert {type(outcome) for outcome in outcomes} == {MailServerAwayError}
+    assert "all connections are busy" in {str(outcome) for outcome in outcomes}
+    assert loop.time() - started < 6  # four at a time it would be ten
+    server.manner = Manner.ACCEPT
+    await send(mailer, mail_to("ada@example.com"))
+    await mailer.close()
 
 
 async def test_a_server_that_never_greets_is_away(server: MailServer) -> None:

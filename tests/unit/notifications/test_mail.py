@@ -26,11 +26,11 @@ words = st.text(st.characters(exclude_categories=("Cs", "Cc", "Cf")), max_size=1
 def mail(
     subject: str = "Hello", *, name: str | None = None, to: str = "ada@example.com", **body: str
 ) -> Mail:
-    return Mail("m-1", to, name, Content(subject, body.get("text", "Hi"), body.get("html")))
+    return Mail("m-1", to, name, Content(subject, body.get("text", "Hi"), body.get("html")), NOW)
 
 
 def sent(what: Mail, sender: Address = SENDER) -> EmailMessage:
-    raw = bytes_of(what, sender, NOW)
+    raw = bytes_of(what, sender)
     assert raw.isascii()
     assert max(map(len, raw.split(b"\r\n"))) < 998
     assert b"\n" not in raw.replace(b"\r\n", b"")
@@ -49,6 +49,10 @@ def unfolded(message: EmailMessage, name: str) -> str:
     """The header by RFC 2047; the parser of Python 3.11 puts spaces between the words of an encoded name."""
     (raw,) = [value for known, value in message.raw_items() if known == name]
     return str(make_header(decode_header(str(raw).replace("\r\n", ""))))
+
+
+def boundary(raw: bytes) -> str | None:
+    return message_from_bytes(raw, policy=default).get_boundary()
 
 
 def part(message: EmailMessage, kind: str) -> str:
@@ -97,7 +101,7 @@ def test_a_text_arrives_as_it_was(text: str) -> None:
 
 
 def test_a_mail_may_be_html_alone() -> None:
-    message = sent(Mail("m-1", "ada@example.com", None, Content("Hello", None, "<p>Hi</p>")))
+    message = sent(Mail("m-1", "ada@example.com", None, Content("Hello", None, "<p>Hi</p>"), NOW))
 
     assert message.get_content_type() == "text/html"
 
@@ -109,6 +113,14 @@ def test_a_mail_says_that_a_machine_wrote_it_and_which_one_it_is() -> None:
     assert message["Message-ID"] == "<m-1@shop.example>"
     assert message["Date"].datetime == NOW
     assert str(message["From"]) == "Your shop <shop@shop.example>"
+
+
+def test_a_mail_is_the_same_byte_for_byte_however_often_it_is_written() -> None:
+    twice = [bytes_of(mail("Grüße", text="Hi", html="<p>Hi</p>"), SENDER) for _ in range(2)]
+
+    assert twice[0] == twice[1]
+    other = bytes_of(mail("Grüße", text="Ho", html="<p>Hi</p>"), SENDER)
+    assert boundary(other) != boundary(twice[0])
 
 
 def test_a_sender_may_have_a_name_that_is_not_ascii() -> None:

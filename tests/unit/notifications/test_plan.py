@@ -1,3 +1,5 @@
+from datetime import UTC, datetime
+
 import pytest
 
 from notification_worker.domain import (
@@ -13,12 +15,13 @@ from notification_worker.domain import (
 
 ADA = Addressee(user_id="c-7", email="ada@example.com")
 BOTH = frozenset({"email", "in-app"})
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def channels(*asked: str, to: Addressee = ADA, active: frozenset[str] = BOTH) -> list[tuple[str, str, str]]:
     return [
         (message.channel, message.state.value, message.reason or "")
-        for message in plan("e-1", to, asked or None, active)
+        for message in plan("e-1", to, asked or None, active, NOW)
     ]
 
 
@@ -41,18 +44,18 @@ def test_a_channel_that_does_not_find_the_person_is_skipped_and_said() -> None:
 
 def test_where_no_channel_asked_for_is_active_there_is_no_channel() -> None:
     with pytest.raises(NoChannelError, match="sms, push"):
-        check_reaches_somebody(plan("e-1", ADA, ("sms", "push"), BOTH), BOTH)
+        check_reaches_somebody(plan("e-1", ADA, ("sms", "push"), BOTH, NOW), BOTH)
 
 
 @pytest.mark.parametrize("asked", [None, ("email",), ("email", "sms")])
 def test_where_no_channel_finds_the_person_they_are_unreachable(asked: tuple[str, ...] | None) -> None:
     with pytest.raises(UnreachableError):
-        check_reaches_somebody(plan("e-1", Addressee(phone="+4930901820"), asked, BOTH), BOTH)
+        check_reaches_somebody(plan("e-1", Addressee(phone="+4930901820"), asked, BOTH, NOW), BOTH)
 
 
 def test_a_message_is_the_same_in_every_try_and_another_for_each_event_channel_and_person() -> None:
     def ids(event: str, to: Addressee) -> list[str]:
-        return [message.id for message in plan(event, to, None, BOTH)]
+        return [message.id for message in plan(event, to, None, BOTH, NOW)]
 
     assert ids("e-1", ADA) == ids("e-1", ADA)
     assert (

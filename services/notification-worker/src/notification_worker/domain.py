@@ -1,7 +1,8 @@
 """What a message to a person is, by which channels it goes, and how money is written."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 from uuid import UUID, uuid5
@@ -14,7 +15,7 @@ CHANNELS: Final = (EMAIL, IN_APP)
 _MESSAGES: Final = UUID("0d6f7c1e-6a42-4d0e-9b57-2f9d5d0c8a11")
 _CHILDREN: Final = UUID("5b8f7a52-1f0c-4f6b-8b38-6c1c3a0c7e94")
 SENDINGS_MAX: Final = 2
-"""A mail that was cut off is sent once more; when that is cut off as well, a person has to decide."""
+"""A mail that was cut off is sent once more in its run; then a person has to decide on another run."""
 
 
 class MessageState(StrEnum):
@@ -68,12 +69,19 @@ class Addressee:
         return {EMAIL: self.email, IN_APP: self.user_id}.get(channel)
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is said."""
+
+    subject: str
+    """One line."""
+    text: str | None
+    html: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """What one event says to one person by one channel.
-
-    `uncertain` says that it may have been sent twice: a sending was cut off, and it was sent once more.
-    """
+    """What one event says to one person by one channel."""
 
     id: str
     event_id: str
@@ -81,13 +89,37 @@ class Message:
     channel: str
     address: str | None
     state: MessageState
+    created_at: datetime
     reason: str | None = None
     """Why it failed or was skipped."""
     run: int = 0
     """The run of the event that the state comes from."""
     uncertain: bool = False
+    """Whether a sending was ever cut off: it may have gone, and it may go twice."""
     sendings: int = 0
-    """How often a sending was begun and its end not seen."""
+    """How often in that run a sending was begun and its end not seen."""
+    content: Content | None = None
+    """Decided once, for all tries; a mail that was sent needs it no more."""
+
+    @property
+    def was_begun(self) -> bool:
+        """Whether somebody has it, or may have it."""
+        return self.may_have_gone or self.state in {MessageState.SENT, MessageState.READ}
+
+    @property
+    def may_have_gone(self) -> bool:
+        """Whether a sending was begun whose end nobody has seen."""
+        return self.state is MessageState.SENDING or self.uncertain
+
+    @property
+    def is_unwritten(self) -> bool:
+        return self.state is MessageState.QUEUED and self.content is None
+
+    def written(self, content: Content) -> "Message":
+        """With what it says; what the app shows is sent with that."""
+        if self.channel == IN_APP:
+            return replace(self, content=replace(content, html=None), state=MessageState.SENT)
+        return replace(self, content=content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +134,6 @@ class Template:
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
-    """What is said."""
-
-    subject: str
-    """One line."""
-    text: str | None
-    html: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Mail:
     """A mail to one person. The same `id` is the same mail: it becomes the Message-ID."""
 
@@ -119,10 +141,22 @@ class Mail:
     to: str
     name: str | None
     content: Content
+    date: datetime
+
+
+def mail_of(message: Message, name: str | None) -> Mail:
+    """What a queued message by EMAIL is to the person of this name: the same in every try."""
+    assert message.address is not None  # noqa: S101 else it is skipped
+    assert message.content is not None  # noqa: S101 it is queued and written in one transaction
+    return Mail(message.id, message.address, name, message.content, message.created_at)
 
 
 def plan(
-    event_id: str, addressee: Addressee, asked: Sequence[str] | None, active: Collection[str]
+    event_id: str,
+    addressee: Addressee,
+    asked: Sequence[str] | None,
+    active: Collection[str],
+    now: datetime,
 ) -> tuple[Message, ...]:
     """A message per channel: those asked for, else each active one that finds the person.
 
@@ -130,10 +164,12 @@ def plan(
     """
     if asked is None:
         asked = [name for name in CHANNELS if name in active and addressee.address(name)]
-    return tuple(_planned(event_id, addressee, channel, active) for channel in asked)
+    return tuple(_planned(event_id, addressee, channel, active, now) for channel in asked)
 
 
-def _planned(event_id: str, addressee: Addressee, channel: str, active: Collection[str]) -> Message:
+def _planned(
+    event_id: str, addressee: Addressee, channel: str, active: Collection[str], now: datetime
+) -> Message:
     address, reason = addressee.address(channel), None
     if channel not in active:
         reason = "no_channel"
@@ -146,6 +182,7 @@ def _planned(event_id: str, addressee: Addressee, channel: str, active: Collecti
         channel=channel,
         address=address,
         state=MessageState.SKIPPED if reason else MessageState.QUEUED,
+        created_at=now,
         reason=reason,
     )
 

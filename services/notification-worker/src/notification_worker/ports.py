@@ -1,6 +1,7 @@
 """What the use cases need."""
 
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Any, Protocol
 
 from notification_worker.domain import Content, Mail, Message, Template
@@ -43,7 +44,10 @@ class Mailer(Protocol):
         ...
 
     def connection(self) -> AbstractAsyncContextManager[MailConnection]:
-        """A turn with a server that answers; raises MailServerAwayError where there is none."""
+        """A turn with a server that answers.
+
+        Raises MailServerAwayError where there is none, or where no turn comes within `longest` seconds.
+        """
         ...
 
     def was_taken(self, mail_id: str) -> bool:
@@ -73,18 +77,19 @@ class Store(Protocol):
     async def add(self, message: Message) -> Message:
         """Stores a message that is not there yet; answers the one that is.
 
-        One that was skipped and can go now is queued.
+        Nobody else changes it before the commit. One that was skipped and can go now is queued.
         """
         ...
 
-    async def show(self, message: Message, template: str, content: Content) -> None:
-        """Puts a queued message into its recipient's list in the app; once, and then it is sent."""
+    async def write(self, message: Message, template: str) -> None:
+        """Stores what an added message says, and its state."""
         ...
 
     async def claim(self, message_id: str, *, lasting: float) -> Message | None:
         """Makes a message `sending` for this try and for `lasting` seconds; None if another try has it.
 
         One that was sent already stays as it is. One that was found `sending` is uncertain from now on.
+        Sendings are counted anew in another run.
         """
         ...
 
@@ -92,7 +97,7 @@ class Store(Protocol):
         """Stores what became of a message, and ends this try's claim.
 
         That it was sent is stored whoever holds it by now, and marks the event where it is uncertain;
-        anything else only while the claim is still this try's.
+        what it said is then dropped. Anything else is stored only while the claim is still this try's.
         """
         ...
 
@@ -116,10 +121,17 @@ class Work(Protocol):
     @property
     def run(self) -> int: ...
 
+    @property
+    def is_expired(self) -> bool:
+        """Whether the event's time has passed."""
+        ...
+
+    def now(self) -> datetime: ...
+
     def step(self) -> AbstractAsyncContextManager[Store]:
         """A transaction, committed at the end of its block."""
         ...
 
     def last(self) -> AbstractAsyncContextManager[Store]:
-        """The transaction that ends the run as completed."""
+        """The one that ends the run as completed; raises AlreadyEndedError where a copy has ended it."""
         ...

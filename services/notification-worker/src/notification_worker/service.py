@@ -1,24 +1,22 @@
 """What is said to people: by template, as a raw mail, to many."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
 
 from notification_worker.domain import (
     EMAIL,
-    IN_APP,
     SENDINGS_MAX,
     Addressee,
     Content,
     DeliveryError,
-    Mail,
     Message,
     MessageState,
     NoChannelError,
-    Template,
     check_reaches_somebody,
     child_id,
+    mail_of,
     plan,
 )
 from notification_worker.ports import (
@@ -27,14 +25,19 @@ from notification_worker.ports import (
     MailRefusedError,
     MailServerAwayError,
     Renderer,
+    Store,
     TemplateError,
     Work,
 )
 from shared.events.notifications import BatchNotification, Recipient, SendEmail, SendNotification
-from shared.queue.outcomes import GiveUpError, PostponeError
+from shared.queue.ledger import AlreadyEndedError
+from shared.queue.outcomes import ExpiredError, GiveUpError, PostponeError
 
-AWAY_AT_MOST = timedelta(days=1)
-"""How long a mail waits for its server."""
+Writing = Callable[[Store], Awaitable[Content]]
+"""Decides what is said; raises TemplateError."""
+
+WAITS_AT_MOST = timedelta(days=1)
+"""How long a mail waits for its server, and for another try to end."""
 CLAIM_MARGIN = 10.0
 """Seconds that a claim outlasts the turn that it is for."""
 CHUNK = 200
@@ -58,35 +61,32 @@ class Notifications:
     async def notify(self, event: SendNotification) -> None:
         """Fills the template and sends it by each channel; raises what that means for the event."""
         to = _addressee(event)
-        template = await self._find(event.template, to.locale)
-        try:
-            content = self._renderer.render(template, event.variables)
-        except TemplateError as error:
-            raise GiveUpError("template", f"{event.template}: {error}") from error
-        await self._send(to, event.channels, event.template, content)
+
+        async def filled(store: Store) -> Content:
+            template = await store.find_template(event.template, to.locale)
+            if template is None:
+                raise TemplateError(f"there is no template {event.template}")
+            try:
+                return self._renderer.render(template, event.variables)
+            except TemplateError as error:
+                raise TemplateError(f"{event.template}: {error}") from error
+
+        await self._send(to, event.channels, event.template, filled)
 
     async def mail(self, event: SendEmail) -> None:
         """Sends a mail as it is."""
-        content = Content(event.subject_line, event.text, event.html)
-        await self._send(Addressee(email=event.to), (EMAIL,), event.type, content)
 
-    async def _find(self, key: str, locale: str | None) -> Template:
-        async with self._work.step() as store:
-            template = await store.find_template(key, locale)
-        if template is None:
-            raise GiveUpError("template", f"there is no template {key}")
-        return template
+        async def as_it_is(_: Store) -> Content:
+            return Content(event.subject_line, event.text, event.html)
+
+        await self._send(Addressee(email=event.to), (EMAIL,), event.type, as_it_is)
 
     async def _send(
-        self, to: Addressee, channels: Sequence[str] | None, template: str, content: Content
+        self, to: Addressee, channels: Sequence[str] | None, template: str, content: Writing
     ) -> None:
         """All that needs no mail server is done, once, before the mail is tried."""
-        planned = plan(self._work.event_id, to, channels, self._active)
-        async with self._work.step() as store:
-            messages = [await store.add(message) for message in planned]
-            for message in messages:
-                if message.channel == IN_APP:
-                    await store.show(message, template, content)
+        planned = plan(self._work.event_id, to, channels, self._active, self._work.now())
+        messages = await self._intend(planned, template, content)
         try:
             check_reaches_somebody(messages, self._active)
         except NoChannelError as error:
@@ -95,53 +95,84 @@ class Notifications:
             raise GiveUpError("unreachable", str(error)) from error
         for message in messages:
             if message.channel == EMAIL and message.state is not MessageState.SKIPPED:
-                await self._deliver(message, to, content)
+                await self._deliver(message, to.name)
 
-    async def _deliver(self, message: Message, to: Addressee, content: Content) -> None:
+    async def _intend(self, planned: Sequence[Message], template: str, content: Writing) -> list[Message]:
+        """The messages as they stand. What they say is decided here, where no earlier try has done so."""
+        async with self._work.step() as store:
+            messages = [await store.add(message) for message in planned]
+            if self._work.is_expired and not any(message.was_begun for message in messages):
+                raise ExpiredError
+            unwritten = [message for message in messages if message.is_unwritten]
+            if unwritten:
+                try:
+                    said = await content(store)
+                except TemplateError as error:
+                    uncertain = any(message.may_have_gone for message in messages)
+                    raise GiveUpError("template", str(error), uncertain=uncertain) from error
+                for message in unwritten:
+                    await store.write(message.written(said), template)
+        return messages
+
+    async def _deliver(self, message: Message, name: str | None) -> None:
         """Ends the run, or raises why it did not."""
         if message.state is MessageState.FAILED and message.run == self._work.run:
-            raise GiveUpError("refused", message.reason or "")
+            raise _failed(message)
         if message.state is not MessageState.SENT and not self._mailer.was_taken(message.id):
-            mail = Mail(message.id, message.address or "", to.name, content)
-            message = await self._claim_and_send(message, mail)
-        async with self._work.last() as store:
-            await store.settle(replace(message, state=MessageState.SENT, reason=None))
+            message = await self._claim_and_send(message, name)
+        sent = replace(message, state=MessageState.SENT, reason=None)
+        try:
+            async with self._work.last() as store:
+                await store.settle(sent)
+        except AlreadyEndedError:  # a copy may have ended it as expired or dead, and knew of no mail
+            await self._settle(sent)
+            raise
         self._mailer.forget(message.id)
 
-    async def _claim_and_send(self, message: Message, mail: Mail) -> Message:
+    async def _claim_and_send(self, message: Message, name: str | None) -> Message:
         """The message as it was claimed. The claim comes after the turn: nobody claims what must wait."""
         claimed: Message | None = None
         try:
             async with self._mailer.connection() as connection:
-                async with self._work.step() as store:
-                    claimed = await store.claim(message.id, lasting=self._mailer.longest + CLAIM_MARGIN)
-                if claimed is None:
-                    raise PostponeError("claimed", "another try is sending this mail")
-                _check_may_be_sent(claimed)
+                claimed = await self._claim(message)
                 if claimed.state is not MessageState.SENT:
-                    await connection.send(mail)
+                    _check_may_be_sent(claimed)
+                    await connection.send(mail_of(claimed, name))
                 return claimed
         except MailServerAwayError as error:
             if claimed:
                 await self._settle(replace(claimed, state=MessageState.QUEUED))
-            raise PostponeError("mail_server", str(error), at_most=AWAY_AT_MOST) from error
+            uncertain = claimed.uncertain if claimed else message.may_have_gone
+            raise _away(error, uncertain=uncertain) from error
         except MailRefusedError as error:
-            if claimed:
-                await self._settle(replace(claimed, state=MessageState.FAILED, reason=str(error)))
-            raise GiveUpError("refused", str(error)) from error
+            if claimed is None:
+                raise
+            raise await self._fail(claimed, error) from error
         except MailCutOffError as error:
             if claimed is None:
                 raise
             raise await self._cut_off(claimed, error) from error
 
+    async def _claim(self, message: Message) -> Message:
+        async with self._work.step() as store:
+            claimed = await store.claim(message.id, lasting=self._mailer.longest + CLAIM_MARGIN)
+        if claimed is None:
+            another = "another try is sending this mail"
+            raise PostponeError("claimed", another, at_most=WAITS_AT_MOST, uncertain=True)
+        return claimed
+
     async def _cut_off(self, claimed: Message, error: MailCutOffError) -> Exception:
         """It may have been sent: once more with the same Message-ID, and then never again by itself."""
         cut = replace(claimed, uncertain=True, sendings=claimed.sendings + 1)
         if cut.sendings >= SENDINGS_MAX:
-            await self._settle(replace(cut, state=MessageState.FAILED, reason=str(error)))
-            return GiveUpError("uncertain", str(error), uncertain=True)
+            return await self._fail(cut, error)
         await self._settle(replace(cut, state=MessageState.QUEUED))
-        return PostponeError("mail_server", str(error), at_most=AWAY_AT_MOST)
+        return _away(error, uncertain=True)
+
+    async def _fail(self, message: Message, error: Exception) -> Exception:
+        failed = replace(message, state=MessageState.FAILED, reason=str(error))
+        await self._settle(failed)
+        return _failed(failed)
 
     async def _settle(self, message: Message) -> None:
         async with self._work.step() as store:
@@ -149,9 +180,18 @@ class Notifications:
 
 
 def _check_may_be_sent(claimed: Message) -> None:
-    """Once more after a crash, and no third time. Raises MailCutOffError."""
+    """Once more after a crash, and no third time in a run. Raises MailCutOffError."""
     if claimed.sendings >= SENDINGS_MAX:
         raise MailCutOffError(f"{claimed.sendings} tries to send it were cut off")
+
+
+def _away(error: Exception, *, uncertain: bool) -> PostponeError:
+    return PostponeError("mail_server", str(error), at_most=WAITS_AT_MOST, uncertain=uncertain)
+
+
+def _failed(message: Message) -> GiveUpError:
+    reason = "uncertain" if message.sendings >= SENDINGS_MAX else "refused"
+    return GiveUpError(reason, message.reason or "", uncertain=message.uncertain)
 
 
 class Batches:
@@ -173,6 +213,8 @@ class Batches:
         while position < total:
             async with self._work.step() as store:
                 position = await store.batch_position(total)
+                if position == 0 and self._work.is_expired:
+                    raise ExpiredError
                 for index, recipient in islice(enumerate(event.recipients), position, position + chunk):
                     name = child_id(self._work.event_id, index, recipient.model_dump_json(exclude_none=True))
                     store.publish_child(_child(event, recipient), id=name)

@@ -44,8 +44,11 @@ class Settings(WorkerSettings):
         "Your shop <shop@shop.example>", alias="SMTP_FROM"
     )
     """Who mails come from: an address, perhaps with a name."""
-    smtp_seconds: float = Field(10.0, alias="SMTP_SECONDS", gt=0, le=40)
-    """How long a whole conversation with the mail server may take; a handler has 60 s."""
+    smtp_seconds: float = Field(10.0, alias="SMTP_SECONDS", gt=0, le=25)
+    """How long a whole conversation with the mail server may take, and as long one waits for a connection.
+
+    A handler has 60 s for both.
+    """
 
     @property
     def channels(self) -> frozenset[str]:

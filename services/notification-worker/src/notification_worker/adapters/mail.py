@@ -1,15 +1,15 @@
 """A mail as it goes over the wire."""
 
 import re
-from datetime import datetime
 from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from hashlib import sha256
 from typing import Final
 
-from notification_worker.domain import Content, Mail
+from notification_worker.domain import Mail
 from notification_worker.ports import MailRefusedError
 
 _POLICY: Final = SMTP.clone(cte_type="7bit")
@@ -32,8 +32,10 @@ def address_of(address: str, name: str | None = None) -> Address:
     return Address(_one_line(name or "")[:NAME_SHOWN].strip(), local, domain)
 
 
-def bytes_of(mail: Mail, sender: Address, now: datetime) -> bytes:
-    """The mail with its headers. Its Message-ID is made of `mail.id` and the sender's domain alone.
+def bytes_of(mail: Mail, sender: Address) -> bytes:
+    """The mail with its headers, byte for byte the same each time.
+
+    Its Message-ID is made of `mail.id` and the sender's domain alone.
 
     Raises MailRefusedError where its address cannot be written.
     """
@@ -41,24 +43,32 @@ def bytes_of(mail: Mail, sender: Address, now: datetime) -> bytes:
         ("From", _mailbox(sender)),
         ("To", _mailbox(address_of(mail.to, mail.name))),
         ("Subject", _text("Subject", _one_line(mail.content.subject))),
-        ("Date", format_datetime(now)),
+        ("Date", format_datetime(mail.date)),
         ("Message-ID", f"<{mail.id}@{sender.domain}>"),
         ("Auto-Submitted", "auto-generated"),  # RFC 3834: no answering machine answers
     )
     # The headers are written here: EmailMessage of Python 3.11 loses spaces where it folds encoded words.
     head = "".join(f"{name}: {value}\r\n" for name, value in headers)
-    return head.encode() + _body(mail.content).as_bytes()
+    return head.encode() + _body(mail).as_bytes()
 
 
-def _body(content: Content) -> EmailMessage:
-    body = EmailMessage(policy=_POLICY)
+def _body(mail: Mail) -> EmailMessage:
+    content, body = mail.content, EmailMessage(policy=_POLICY)
     if content.text is None:
         body.set_content(content.html or "", subtype="html")
         return body
     body.set_content(content.text)
     if content.html is not None:
         body.add_alternative(content.html, subtype="html")
+        body.set_boundary(_boundary(mail))
     return body
+
+
+def _boundary(mail: Mail) -> str:
+    """A line that is in neither part, as nobody can write a text that has its own digest in it."""
+    content = mail.content
+    digest = sha256("\x00".join((mail.id, content.text or "", content.html or "")).encode())
+    return f"=_{digest.hexdigest()[:48]}"
 
 
 def _mailbox(address: Address) -> str:

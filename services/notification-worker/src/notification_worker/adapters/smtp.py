@@ -6,9 +6,8 @@ import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from email.headerregistry import Address
-from typing import Final, Literal, cast
+from typing import Final, Literal, NoReturn, cast
 
 from aiosmtplib import (
     SMTP,
@@ -23,6 +22,7 @@ from aiosmtplib import (
 from notification_worker.adapters.mail import address_of, bytes_of
 from notification_worker.domain import Mail
 from notification_worker.ports import MailCutOffError, MailRefusedError, MailServerAwayError
+from shared.service.tracing import calling
 
 Security = Literal["none", "starttls", "tls"]
 
@@ -70,7 +70,7 @@ class SmtpMailer:
 
     @asynccontextmanager
     async def connection(self) -> "AsyncGenerator[SmtpConnection]":
-        async with self._places:
+        async with self._place():
             ends = asyncio.get_running_loop().time() + self._server.time_limit
             client = await self._connected(ends)
             connection = SmtpConnection(client, self._server, ends, self._taken)
@@ -105,6 +105,19 @@ class SmtpMailer:
             with suppress(SMTPException, OSError, TimeoutError):
                 await client.quit(timeout=QUIT_SECONDS)
             _drop(client)
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncGenerator[None]:
+        """One of the few; whoever waits longer than a conversation may last would outlast its handler."""
+        try:
+            async with asyncio.timeout(self._server.time_limit):
+                await self._places.acquire()
+        except TimeoutError:
+            raise MailServerAwayError("all connections are busy") from None
+        try:
+            yield
+        finally:
+            self._places.release()
 
     async def _connected(self, ends: float) -> SMTP:
         """A connection that answers: one that was kept, else a new one."""
@@ -152,19 +165,22 @@ class SmtpConnection:
         """Whether the connection can be used again."""
 
     async def send(self, mail: Mail) -> None:
-        content = bytes_of(mail, self._server.sender, datetime.now(UTC))
+        content = bytes_of(mail, self._server.sender)
         to = address_of(mail.to)
         options = self._options(to)
         self.is_sound = False
         has_content = False
         try:
-            async with asyncio.timeout_at(self._ends):
-                await self._client.mail(
-                    self._server.sender.addr_spec, options=options, encoding="utf-8" if options else "ascii"
-                )
-                await self._client.rcpt(to.addr_spec, encoding="utf-8" if options else "ascii")
-                has_content = True
-                await self._client.data(content)
+            with calling("smtp send", **{"server.address": self._server.host}):
+                async with asyncio.timeout_at(self._ends):
+                    await self._client.mail(
+                        self._server.sender.addr_spec,
+                        options=options,
+                        encoding="utf-8" if options else "ascii",
+                    )
+                    await self._client.rcpt(to.addr_spec, encoding="utf-8" if options else "ascii")
+                    has_content = True
+                    await self._client.data(content)
         except (SMTPSenderRefused, SMTPRecipientRefused, SMTPDataError) as error:
             self.is_sound = True
             self._refused(error, has_content=has_content)
@@ -184,14 +200,10 @@ class SmtpConnection:
             raise MailRefusedError("the mail server takes no address that is not ASCII")
         return ["SMTPUTF8", "BODY=8BITMIME"]
 
-    def _refused(self, error: SMTPResponseException, *, has_content: bool) -> None:
-        """What an answer means that is not the one hoped for; returns where it says yes all the same."""
+    def _refused(self, error: SMTPResponseException, *, has_content: bool) -> NoReturn:
+        """What an answer means that is not the one hoped for. A yes to DATA itself took nothing yet."""
         if error.code in _PERMANENT and error.code not in _OURS:
             raise MailRefusedError(f"refused: {_said(error)}") from error
-        if error.code // 100 == 2:  # noqa: PLR2004 RFC 5321, 4.2.1: 2yz is success, whatever follows
-            if has_content:
-                return
-            raise MailServerAwayError(f"an answer that is none: {_said(error)}") from error
         if has_content and error.code // 100 != 4 and error.code not in _OURS:  # noqa: PLR2004 4yz: for now
             self.is_sound = False
             raise MailCutOffError(f"an answer that is none: {_said(error)}") from error

@@ -12,7 +12,7 @@ STATES = "state IN ('queued', 'sending', 'sent', 'read', 'failed', 'skipped')"
 
 
 class MessageRow(Claimable, table=True):
-    """What one event says to one person by one channel; `subject` and `text` only where the app shows it."""
+    """What one event says to one person by one channel; a mail's content is kept until it is sent."""
 
     __tablename__ = "messages"  # pyright: ignore[reportAssignmentType] - SQLModel's own way
     __table_args__ = (
@@ -35,6 +35,7 @@ class MessageRow(Claimable, table=True):
     template: str | None = None
     subject: str | None = Field(default=None, sa_type=Text)
     text: str | None = Field(default=None, sa_type=Text)
+    html: str | None = Field(default=None, sa_type=Text)
     created_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)
     read_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
 from sqlmodel import col
@@ -30,6 +30,13 @@ class SqlWork:
         self.event_id = steps.envelope.id
         self.run = steps.envelope.run
 
+    @property
+    def is_expired(self) -> bool:
+        return self._steps.is_expired
+
+    def now(self) -> datetime:
+        return self._steps.now()
+
     def step(self) -> "AbstractAsyncContextManager[SqlStore]":
         return self._in(self._steps.step())
 
@@ -53,8 +60,8 @@ class SqlStore:
         return await SqlTemplates(self._session).nearest(key, locale)
 
     async def add(self, message: Message) -> Message:
-        now = self._steps.now()
-        values = {**asdict(message), "run": self._steps.envelope.run, "created_at": now, "updated_at": now}
+        values = {**asdict(message), "run": self._steps.envelope.run, "updated_at": message.created_at}
+        del values["content"]  # it is decided once this is known to be new
         added = insert_into(self._session, MessageRow).values(values).on_conflict_do_nothing()
         if (await self._session.execute(added.returning(col(MessageRow.id)))).first():
             return message
@@ -63,25 +70,26 @@ class SqlStore:
             known.state, known.reason, known.address = message.state, None, message.address
         return _message(known)
 
-    async def show(self, message: Message, template: str, content: Content) -> None:
-        shown = (
+    async def write(self, message: Message, template: str) -> None:
+        written = (
             update(MessageRow)
-            .where(col(MessageRow.id) == message.id, col(MessageRow.state) == MessageState.QUEUED)
+            .where(col(MessageRow.id) == message.id)
             .values(
-                state=MessageState.SENT,
+                state=message.state,
                 template=template,
-                subject=content.subject,
-                text=content.text,
                 updated_at=self._steps.now(),
+                **_columns(message.content),
             )
         )
         await self._session.flush()
-        await self._session.execute(shown, execution_options=_AS_IT_IS)
+        await self._session.execute(written, execution_options=_AS_IT_IS)
 
     async def claim(self, message_id: str, *, lasting: float) -> Message | None:
         row = await self._lock(message_id)
         if row.state == MessageState.SENT:
             return _message(row)
+        if row.run > self._steps.envelope.run:
+            return None  # its event has a later run, and this one is a zombie's
         is_mine = await claim(
             self._session,
             MessageRow,
@@ -94,13 +102,17 @@ class SqlStore:
             return None
         if row.state == MessageState.SENDING:
             row.uncertain, row.sendings = True, row.sendings + 1
+        if row.run != self._steps.envelope.run:
+            row.sendings = 0
         row.state, row.run, row.reason = MessageState.SENDING, self._steps.envelope.run, None
         row.updated_at = self._steps.now()
         return _message(row)
 
     async def settle(self, message: Message) -> None:
         settled = update(MessageRow).where(col(MessageRow.id) == message.id)
-        if message.state is not MessageState.SENT:
+        if message.state is MessageState.SENT:
+            settled = settled.values(_columns(None))
+        else:
             settled = settled.where(
                 col(MessageRow.claim_owner) == self._steps.owner,
                 col(MessageRow.state) == MessageState.SENDING,
@@ -145,6 +157,14 @@ class SqlStore:
         return locked.scalar_one()
 
 
+def _columns(content: Content | None) -> dict[str, str | None]:
+    return {
+        "subject": content.subject if content else None,
+        "text": content.text if content else None,
+        "html": content.html if content else None,
+    }
+
+
 def _message(row: MessageRow) -> Message:
     return Message(
         id=row.id,
@@ -153,8 +173,10 @@ def _message(row: MessageRow) -> Message:
         channel=row.channel,
         address=row.address,
         state=MessageState(row.state),
+        created_at=row.created_at,
         reason=row.reason,
         run=row.run,
         uncertain=row.uncertain,
         sendings=row.sendings,
+        content=None if row.subject is None else Content(row.subject, row.text, row.html),
     )

@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("template", sa.String),
         sa.Column("subject", sa.Text),
         sa.Column("text", sa.Text),
+        sa.Column("html", sa.Text),
         sa.Column("created_at", UtcDateTime, nullable=False),
         sa.Column("updated_at", UtcDateTime, nullable=False),
         sa.Column("read_at", UtcDateTime),
