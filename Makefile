@@ -37,9 +37,26 @@ reset: $(ENVIRONMENT)  ## stop the system and forget its data
 migrate: $(ENVIRONMENT)  ## bring the databases of every service up to date
 	@$(BIN)/queue migrate
 
+# --- the system in containers
+
+# All that asks compose for images needs no secrets: their directory has to be named, not to be there.
+IMAGES_OF = QUEUE_SECRETS_DIR=.secrets VERSION=$(VERSION) REVISION=$(REVISION) docker compose --profile tools
+VERSION ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
+
+.PHONY: secrets images compose-test
+secrets:  ## make the secrets that docker-compose.yml needs, in .secrets/; what is there stays
+	@deploy/compose/make-secrets .secrets .env
+
+images:  ## build the images of all services; TAG=local
+	@$(IMAGES_OF) build
+
+compose-test: $(ENVIRONMENT)  ## build, start and use the system in containers, break it, and take it down
+	@$(PYTEST) tests/compose
+
 # --- what has to hold before a change is taken
 
-CHECKS := check-format check-lint check-types check-layers check-deps check-spelling check-lock check-docs
+CHECKS := check-format check-lint check-types check-layers check-deps check-spelling check-lock check-docs check-licences
 .PHONY: check $(CHECKS)
 check: $(ENVIRONMENT)  ## format, lint, types, layers, dependencies, spelling, lock file, generated docs
 	@$(MAKE) -k -j 2 $(CHECKS)
@@ -80,19 +97,45 @@ check-lock:
 check-docs:
 	$(call step,docs/events.md,$(PYTHON) -m shared.events.docs --check docs/events.md)
 
+check-licences:
+	$(call step,docs/licences.md,$(PYTHON) deploy/release/licences.py --check)
+
+# --- what goes out: what is in it, under which licences, and what is known against it
+
+SBOM := .data/sbom.json
+
+.PHONY: sbom licences audit
+sbom: $(ENVIRONMENT)  ## write what the images contain to .data/sbom.json (CycloneDX)
+	@mkdir -p $(dir $(SBOM))
+	@$(BIN)/uv export --frozen --quiet --all-packages --no-dev --preview-features sbom-export \
+	  --format cyclonedx1.5 --output-file $(SBOM)
+	@echo $(SBOM)
+
+licences: $(ENVIRONMENT)  ## write docs/licences.md anew
+	@$(PYTHON) deploy/release/licences.py
+
+audit: $(ENVIRONMENT)  ## ask for known vulnerabilities in what uv.lock names
+	@deploy/release/audit.sh
+
 # --- tests
 
 PYTEST := $(PYTHON) -m pytest --quiet
 # The whole system takes the whole machine, so its tests have it to themselves.
 BESIDE_EACH_OTHER := $(wildcard $(addprefix tests/,unit wiring contract integration))
 
-.PHONY: test reliability bench
+.PHONY: test reliability deploy-test plane-test bench
 test: $(ENVIRONMENT)  ## every test but the proofs of reliability; starts what it needs
 	@$(PYTEST) --numprocesses logical --maxprocesses 4 --dist loadfile $(BESIDE_EACH_OTHER)
 	@$(PYTEST) tests/system
 
 reliability: $(ENVIRONMENT)  ## the proofs of what the system promises; SIZE=full for the long ones
 	@SIZE=$(SIZE) $(PYTEST) --numprocesses 2 --dist worksteal tests/reliability
+
+deploy-test: $(ENVIRONMENT)  ## manifests, rules and dashboards; needs node, and Debian's package prometheus
+	@$(PYTEST) tests/k8s tests/observability
+
+plane-test: $(ENVIRONMENT)  ## Sentinel, Cluster, TLS and users, PgBouncer; needs redis-server and pgbouncer
+	@$(PYTEST) tests/plane
 
 bench: $(ENVIRONMENT)  ## measure; a table here, the same as JSON in .data/bench.json
 	@PYTHONPATH=tests $(PYTHON) -m bench

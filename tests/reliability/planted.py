@@ -126,7 +126,7 @@ BUGS = (
         [
             Change(
                 "shared/queue/consumer.py",
-                "self._scripts.call_all(self._renewals() + once)",
+                "self._scripts.call_all(self._hand.renewals() + once)",
                 "self._scripts.call_all(once)",
             )
         ],
@@ -136,9 +136,9 @@ BUGS = (
         "suspects run beside others",
         [
             Change(
-                "shared/queue/consumer.py",
-                "self._alone = self._alone or delivery.suspect",
-                "self._alone = False",
+                "shared/queue/hand.py",
+                "self.holds_suspect = self.holds_suspect or delivery.suspect",
+                "self.holds_suspect = False",
             ),
             Change(
                 "shared/queue/lua/fetch.lua",

@@ -10,10 +10,14 @@ from psycopg.sql import SQL, Identifier
 
 
 class Databases:
-    """Makes and drops databases as the user of `admin_url`, who needs the right to create them."""
+    """Makes and drops databases as the user of `admin_url`, who needs the right to create them.
+
+    A query of that URL is not for psycopg: whoever gets a database's URL gets it too.
+    """
 
     def __init__(self, admin_url: str) -> None:
         self.admin_url = admin_url
+        self._dialled = admin_url.partition("?")[0]
 
     @contextmanager
     def fresh(self, *, like: str | None = None) -> Generator[str]:
@@ -31,11 +35,11 @@ class Databases:
 
     def is_answering(self) -> bool:
         try:
-            psycopg.connect(self.admin_url, connect_timeout=2).close()
+            psycopg.connect(self._dialled, connect_timeout=2).close()
         except psycopg.OperationalError:
             return False
         return True
 
     def _execute(self, statement: SQL, *names: str) -> None:
-        with psycopg.connect(self.admin_url, autocommit=True, connect_timeout=5) as connection:
+        with psycopg.connect(self._dialled, autocommit=True, connect_timeout=5) as connection:
             connection.execute(statement.format(*map(Identifier, names)))

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -154,6 +155,24 @@ async def test_what_is_too_early_for_too_long_is_dead(station: Station, workshop
     await eventually(station.is_drained)
     assert ledger.reasons["x", 0] == "order_missing"
     assert serving.journal.outcomes("too-early")[-2:] == ["postponed", "dead"]
+
+
+async def test_two_bodies_of_one_id_that_wait_are_both_tried_again(station: Station) -> None:
+    """Only somebody who passes the gateway by can send them; neither may vanish without a trace."""
+    tries: Counter[str] = Counter()
+    queue = Queue("orders")
+
+    @queue.on(OrderShipped)
+    async def be_early(event: OrderShipped) -> None:
+        tries[event.carrier] += 1
+        raise PostponeError("early")
+
+    await station.serve(queue)
+    for carrier in ("one", "other"):
+        body = OrderShipped(order_id="o", carrier=carrier, tracking_number="1")
+        await station.send(wrap(body, id="x"))
+
+    await eventually(lambda: min(tries["one"], tries["other"]) >= 3)
 
 
 async def test_what_has_expired_is_not_started(

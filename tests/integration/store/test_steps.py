@@ -13,7 +13,7 @@ from shared.store.claims import Claimable, claim, release
 from shared.store.database import Database
 from shared.store.ledger import SqlLedger
 from shared.store.steps import Steps, current_steps
-from shared.store.tables import Attempt, Inbox, Outbox
+from shared.store.tables import Inbox, Outbox
 from support.deliveries import delivery, row, rows
 
 CANCELLED = OrderCancelled(order_id="o", reason="out_of_stock")
@@ -172,15 +172,44 @@ async def test_an_intent_that_is_not_there_cannot_be_claimed(database: Database,
         assert not await claim(session, Intent, none, owner="a", now=NOW, lasting=LASTING)
 
 
-async def test_each_reason_for_postponing_has_its_own_patience(database: Database, ledger: SqlLedger) -> None:
-    early, away = PostponeError("out_of_order"), PostponeError("mail_server", at_most=timedelta(days=1))
-    first = delivery(entry="1-0")
-    await ledger.postpone(first, away)
-    later = delivery(entry="2-0", fetched_at=first.fetched_at + timedelta(hours=23))
-    assert (await ledger.postpone(later, away)).outcome == "postponed"
-    assert (await ledger.postpone(delivery(entry="3-0", fetched_at=later.fetched_at), early)).outcome == (
-        "postponed"
-    )
-    last = delivery(entry="4-0", fetched_at=first.fetched_at + timedelta(hours=25))
-    assert (await ledger.postpone(last, away)).outcome == "dead"
-    assert {attempt.reason for attempt in await rows(database, Attempt)} == {"mail_server", "out_of_order"}
+async def postponed_until_dead(ledger: SqlLedger, error: PostponeError, *, late: timedelta) -> timedelta:
+    """How long a run waits in all, each try coming `late` after it was due."""
+    now, waited, number = NOW, timedelta(), 0
+    while True:
+        number += 1
+        verdict = await ledger.postpone(delivery(entry=f"{number}-0", fetched_at=now), error)
+        if verdict.retry_in is None:
+            return waited
+        waited += verdict.retry_in
+        now += verdict.retry_in + late
+
+
+async def test_a_postponement_has_the_patience_that_it_says(ledger: SqlLedger) -> None:
+    away = PostponeError("mail_server", at_most=timedelta(hours=2))
+
+    waited = await postponed_until_dead(ledger, away, late=timedelta())
+
+    assert timedelta(hours=2) < waited < timedelta(hours=2, minutes=6)
+
+
+async def test_time_in_which_nobody_tried_is_not_held_against_an_event(ledger: SqlLedger) -> None:
+    early = PostponeError("out_of_order")
+
+    waited = await postponed_until_dead(ledger, early, late=timedelta(minutes=10))
+
+    assert timedelta(minutes=5) < waited < timedelta(minutes=6)
+
+
+async def test_each_reason_for_postponing_has_its_own_patience(ledger: SqlLedger) -> None:
+    away, early = PostponeError("mail_server", at_most=timedelta(days=1)), PostponeError("out_of_order")
+    for number in range(1, 60):
+        await ledger.postpone(delivery(entry=f"{number}-0"), away)
+
+    assert (await ledger.postpone(delivery(entry="60-0"), early)).retry_in
+
+
+async def test_a_death_by_postponement_may_be_uncertain(database: Database, ledger: SqlLedger) -> None:
+    await postponed_until_dead(ledger, PostponeError("unclear", uncertain=True), late=timedelta())
+
+    ended = await row(database, Inbox)
+    assert (ended.outcome, ended.reason, ended.uncertain) == ("dead", "unclear", True)

@@ -16,6 +16,12 @@ ATTRIBUTES = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, m
 TIMES = st.datetimes(datetime(1970, 1, 2), datetime(9000, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001 hypothesis adds the zone
     lambda time: time.replace(microsecond=time.microsecond // 1000 * 1000)
 )
+TRACES = st.builds(
+    "00-{}-{}-0{}".format,
+    st.integers(1, 2**128 - 1).map("{:032x}".format),
+    st.integers(1, 2**64 - 1).map("{:016x}".format),
+    st.integers(0, 1),
+)
 ENVELOPES = st.builds(
     Envelope,
     id=IDS,
@@ -31,6 +37,7 @@ ENVELOPES = st.builds(
     expires_at=st.none() | TIMES,
     max_attempts=st.none() | st.integers(1, 999),
     run=st.integers(0, 999_999),
+    traceparent=st.none() | TRACES,
 )
 
 
@@ -99,3 +106,31 @@ def _decode_or_refuse(raw: bytes) -> None:
     assert isinstance(event.run, int)
     assert 0 <= event.run < 2**31
     assert "\x00" not in "".join(texts[:-1])
+
+
+def test_an_entry_has_the_header_only_where_there_is_a_trace() -> None:
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-1122334455667788-01"
+
+    assert b"traceparent" not in encode(envelope())
+    assert trace.encode() in encode(envelope(traceparent=trace))
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "",
+        "no trace",
+        "00-00000000000000000000000000000000-1122334455667788-01",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+        "ff-4bf92f3577b34da6a3ce929d0e0e4736-1122334455667788-01",
+        "00-4BF92F3577B34DA6A3CE929D0E0E4736-1122334455667788-01",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-1122334455667788-01-more",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-1122334455667788-01\n",
+    ],
+)
+def test_a_broken_trace_breaks_no_event(broken: str) -> None:
+    raw = encode(envelope("x", traceparent=broken))
+
+    read = decode(raw, Priority.NORMAL)
+
+    assert (read.id, read.traceparent) == ("x", None)

@@ -1,27 +1,34 @@
 """The Redis that the user runs."""
 
-from urllib.parse import urlsplit
+import asyncio
 
-from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from local_start.errors import LocalStartError
+from shared.queue.address import RedisAddress
+from shared.queue.connection import connect
+
+WITHIN_SECONDS = 10.0
+"""Sentinels that are away are asked one after the other."""
 
 
 def refuse_silent_redis(url: str) -> None:
-    """Returns if the Redis at this URL answers within five seconds.
+    """Returns if the Redis at this URL answers: by way of its sentinels, or as some node of its cluster.
 
     Raises:
         LocalStartError: it does not, or refuses us; the line never shows the password.
     """
-    client = Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5, retry=Retry(NoBackoff(), 0))
-    where = urlsplit(url)
-    shown = f"{where.hostname or 'localhost'}:{where.port or 6379}"
     try:
-        client.ping()
-    except RedisError as error:
+        asyncio.run(_ping(url))
+    except (RedisError, OSError) as error:
+        shown = RedisAddress.parse(url)
         raise LocalStartError(f"no Redis answers at {shown} (REDIS_URL or REDIS_HOST): {error}") from None
+
+
+async def _ping(url: str) -> None:
+    client = connect(url)
+    try:
+        async with asyncio.timeout(WITHIN_SECONDS):
+            await client.ping()
     finally:
-        client.close()
+        await client.aclose()

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Protocol, TypeVar
 from urllib.parse import quote
 
-from pydantic import AfterValidator, Field, FilePath, SecretStr, TypeAdapter, ValidationError, create_model
-from pydantic.networks import RedisDsn
+from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationError, create_model
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from local_start.errors import BadSettingError
@@ -18,7 +17,9 @@ Seconds = Annotated[float, Field(gt=0, le=3_600, allow_inf_nan=False)]
 
 
 def _redis_url(value: SecretStr) -> SecretStr:
-    TypeAdapter(RedisDsn).validate_python(value.get_secret_value())
+    from shared.queue.address import checked  # noqa: PLC0415 - loads a library that few starts need
+
+    checked(value.get_secret_value())
     return value
 
 

@@ -29,7 +29,11 @@ from shared.service.app import create_service
 from shared.service.background import Background
 from shared.service.health import Health
 from shared.service.metrics import Metrics
+from shared.service.metrics_needs import NeedsReading
+from shared.service.metrics_redis import QueueReading
+from shared.service.metrics_store import JournalReading
 from shared.service.settings import load
+from shared.service.tracing import start_tracing, traced_sender
 from shared.service.watchdog import Watchdog
 from shared.store.database import Database
 from shared.store.relay import Relay
@@ -52,17 +56,29 @@ class Gateway:
         self.redis = connect(settings.redis_url)
         self.http = httpx.AsyncClient(timeout=TIME_LIMITS, trust_env=False)
         sender = RedisSender(self.redis, opens=True)
-        self.relay = Relay(self.database, JournalRow, sender, queues=QUEUES)
+        self.tracing = start_tracing(settings)
+        traced = traced_sender(self.tracing, sender)
+        self.relay = Relay(self.database, JournalRow, traced, queues=QUEUES)
         self.watchdog = Watchdog(STANDSTILL_SECONDS)
         service_key = settings.service_key.get_secret_value()
         self.keys = ApiKeys(self.database, service_key=service_key)
-        self.metrics, self.inspector = Metrics(), Inspector(self.redis)
+        self.inspector = Inspector(self.redis)
+        its_health = Health(alive=lambda: None, needs={"database": self._database_trouble})
+        self.metrics = Metrics(
+            settings.name,
+            [
+                QueueReading(self.inspector, QUEUES),
+                JournalReading(self.database, JournalRow, QUEUES),
+                NeedsReading(its_health),
+            ],
+        )
         its_workers = Workers(self.http, settings.workers, settings.service_key)
         self.app = create_service(
             settings,
             description=DESCRIPTION,
-            health=Health(alive=lambda: None, needs={"database": self._database_trouble}),
-            metrics=lambda: self.metrics.scrape(self.inspector, QUEUES),
+            health=its_health,
+            metrics=self.metrics,
+            tracing=self.tracing,
             lifespan=self._living,
             routes=[publish.router, events.router, workers.router, internal.router, health.router],
             own_health=True,

@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 from gateway.domain import LATEST, Entry, fingerprint_of, is_timely
 from shared.events import EVENT_TYPES, Envelope, Event, Priority, new_id, parse
 from shared.events.text import Label
+from shared.events.trace import present_traceparent
 from shared.service.body import BODY_LIMIT, check_json, not_an_object, validated
 from shared.service.keys import Principal
 from shared.service.problem import Kind, Problem, ProblemBody
@@ -95,6 +96,7 @@ def read_entry(value: Any, principal: Principal, now: datetime) -> Entry:
         not_before=_due(asked, now),
         expires_at=asked.expires_at,
         max_attempts=asked.max_attempts,
+        traceparent=present_traceparent(),
     )
     untimely = None if is_timely(envelope, now) else _untimely()
     return Entry(envelope, contract.queue, fingerprint_of(value), untimely)

@@ -34,3 +34,5 @@ class Envelope(NamedTuple):
     expires_at: datetime | None = None
     max_attempts: int | None = None
     run: int = 0
+    traceparent: str | None = None
+    """The trace that it belongs to, and the span that caused it (W3C Trace Context)."""

@@ -5,7 +5,7 @@ from shared.queue.consumer import Consumer, ConsumerOptions, Observer
 from shared.queue.declaration import Queue
 from shared.queue.ledger import AlreadyEndedError, Delivery, Ledger, Verdict
 from shared.queue.memory import MemoryLedger
-from shared.queue.outcomes import GiveUpError, PostponeError, RetryLaterError
+from shared.queue.outcomes import ExpiredError, GiveUpError, PostponeError, RetryLaterError
 from shared.queue.policy import RetryPolicy
 from shared.queue.sender import RedisSender
 
@@ -14,6 +14,7 @@ __all__ = [
     "Consumer",
     "ConsumerOptions",
     "Delivery",
+    "ExpiredError",
     "GiveUpError",
     "Ledger",
     "MemoryLedger",

@@ -15,7 +15,7 @@ from faststream._internal.broker.registrator import Registrator
 from faststream._internal.endpoint.subscriber.call_item import CallsCollection
 from faststream._internal.endpoint.subscriber.usecase import SubscriberUsecase
 from faststream.redis import RedisBroker, StreamSub
-from faststream.redis.configs import RedisBrokerConfig
+from faststream.redis.configs import ConnectionState, RedisBrokerConfig
 from faststream.redis.message import DefaultStreamMessage, RedisStreamMessage
 from faststream.redis.subscriber.config import RedisSubscriberConfig, RedisSubscriberSpecificationConfig
 from faststream.redis.subscriber.specification import StreamSubscriberSpecification
@@ -24,8 +24,9 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 
 from shared.events import Priority, parse
+from shared.queue.address import RedisAddress
 from shared.queue.codec import DATA_FIELD, EntryFormat
-from shared.queue.connection import connect
+from shared.queue.connection import client_of, connect
 from shared.queue.consumer import Consumer, ConsumerOptions, Observer
 from shared.queue.declaration import Queue
 from shared.queue.keys import GROUP, QueueKeys, lane_number
@@ -87,13 +88,30 @@ class _FetchedMessage(DefaultStreamMessage):
     delivery: Delivery
 
 
+class _OneConnection(ConnectionState[Redis]):
+    """FastStream's side of the broker uses the client of the queues, whatever it is connected to."""
+
+    def __init__(self, broker: "QueueBroker") -> None:
+        super().__init__()
+        self._broker = broker
+
+    async def connect(self) -> Redis:
+        self._client = self._broker.queue_client
+        self._connected = True
+        return self._client
+
+
 class QueueBroker(RedisBroker):
     """A `RedisBroker` that can also `serve` a declared queue."""
 
     def __init__(self, url: str, **options: Any) -> None:
-        super().__init__(url, **options)
+        """Takes what `shared.queue.connection.connect` takes."""
         self.url = url
         self._queue_client: Redis | None = None
+        address = RedisAddress.parse(url)
+        # FastStream reads only redis:// itself; this one is never dialled: see `_make_connection_state`
+        shown = f"{address.kind}://{address}"
+        super().__init__("redis://unused", specification_url=shown, protocol="redis", **options)
 
     @property
     def queue_client(self) -> Redis:
@@ -101,6 +119,13 @@ class QueueBroker(RedisBroker):
         if self._queue_client is None:
             self._queue_client = connect(self.url)
         return self._queue_client
+
+    def _make_connection_state(
+        self,
+        connection_options: dict[str, Any],  # noqa: ARG002 FastStream's reading of the address
+        kwargs: dict[str, Any],  # noqa: ARG002 FastStream's
+    ) -> ConnectionState[Any]:
+        return _OneConnection(self)
 
     def serve(
         self, queue: Queue, *, ledger: Ledger, options: ConsumerOptions, observer: Observer | None = None
@@ -131,7 +156,7 @@ class QueueBroker(RedisBroker):
             subscriber(registration.handler, filter=_is_type(registration.event.type))
         subscriber.consumer = Consumer(
             queue.name,
-            client=self.queue_client,
+            client=client_of(self.queue_client, queue.name),
             ledger=ledger,
             process=subscriber.process_delivery,
             attempts=queue.attempts,

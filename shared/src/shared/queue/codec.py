@@ -14,6 +14,7 @@ from typing import Any
 from faststream.redis.parser import BinaryMessageFormatV1
 
 from shared.events import Envelope, Priority
+from shared.events.trace import is_traceparent
 
 DATA_FIELD = b"__data__"
 """The field of a stream entry that FastStream reads."""
@@ -77,6 +78,8 @@ def encode(envelope: Envelope) -> bytes:
         headers["maxattempts"] = str(envelope.max_attempts)
     if envelope.run:
         headers["run"] = str(envelope.run)
+    if envelope.traceparent is not None:
+        headers["traceparent"] = envelope.traceparent
     return pack(headers, envelope.data.encode())
 
 
@@ -102,6 +105,7 @@ def envelope_of(body: bytes, headers: Mapping[str, str], priority: Priority) -> 
         if not _ID.fullmatch(event_id):
             raise UndecodableError("the entry's message_id is no event's id")
         time, expires, attempts, run = given("time"), given("expires"), given("maxattempts"), given("run")
+        trace = given("traceparent")
         return Envelope(
             id=event_id,
             type=_plain(headers["type"]),
@@ -115,6 +119,7 @@ def envelope_of(body: bytes, headers: Mapping[str, str], priority: Priority) -> 
             expires_at=_aware(expires) if expires else None,
             max_attempts=_small(attempts) if attempts else None,
             run=_small(run) if run else 0,
+            traceparent=trace if trace and is_traceparent(trace) else None,  # a broken one breaks no event
         )
     except KeyError as error:
         raise UndecodableError(f"the entry has no {error.args[0]}") from error

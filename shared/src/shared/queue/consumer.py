@@ -18,10 +18,11 @@ from typing import Any, Protocol
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from shared.queue.arrivals import Arrivals
 from shared.queue.breaker import Breaker
-from shared.queue.codec import DATA_FIELD, EntryFormat, UndecodableError, envelope_of
+from shared.queue.hand import Hand
 from shared.queue.handling import Handling
-from shared.queue.keys import GROUP, LANES, QueueKeys
+from shared.queue.keys import GROUP, QueueKeys
 from shared.queue.ledger import Delivery, Ledger, Verdict
 from shared.queue.policy import Backoff, RetryPolicy
 from shared.queue.scripts import Call, Listen, Scripts
@@ -97,14 +98,11 @@ class Consumer:
             is_outside=is_outside,
             is_ending=lambda: self._ending,
         )
-        self._attempts = attempts
+        self._arrivals = Arrivals(queue, worker=options.name, policy=options.policy, attempts=attempts)
         self._options = options
         self._observer = observer
-        self._held: dict[tuple[int, str], Delivery] = {}
+        self._hand = Hand(self._keys, options.name)
         self._todo: asyncio.Queue[Delivery] = asyncio.Queue()
-        self._settled: dict[tuple[int, str], tuple[Delivery, Verdict]] = {}  # what Redis has not heard yet
-        self._unfinished = 0  # in hand and not settled
-        self._alone = False  # a suspect is in hand
         self._yielding = False  # a suspect waits until nothing is in hand
         self._looked = 0.0
         self._look_seconds = min(options.lease.total_seconds() / 6, IDLE_SECONDS)
@@ -128,7 +126,7 @@ class Consumer:
 
     @property
     def in_hand(self) -> int:
-        return len(self._held)
+        return len(self._hand)
 
     def start(self) -> None:
         """Begins to consume. Redis need not be there yet."""
@@ -159,10 +157,10 @@ class Consumer:
             await asyncio.wait([reader], timeout=self._options.grace.total_seconds())
         while not self._todo.empty():
             self._todo.get_nowait()
-            self._unfinished -= 1
+            self._hand.unsettled -= 1
         with suppress(TimeoutError):
             async with asyncio.timeout(self._options.grace.total_seconds()):
-                while self._unfinished:
+                while self._hand.unsettled:
                     self._changed.clear()
                     await self._changed.wait()
         self._ending = True
@@ -195,7 +193,7 @@ class Consumer:
         """
         self._changed.clear()
         room = self._room()
-        settlements = self._settlements()
+        settlements = self._hand.settlements()
         calls: list[Call | Listen] = [call for call, _ in settlements]
         fetches = room > 0 or self._is_to_look_again()
         if fetches:
@@ -203,11 +201,11 @@ class Consumer:
                 calls.append(self._listen())
             calls.append(self._fetch_call(room))
         self._listening = fetches and bool(self._last_ids)
-        replies = await self._scripts.call_all(calls)
-        self._listening = False
-        for (_, settled), reply in zip(settlements, replies, strict=False):
-            if not isinstance(reply, Exception):
-                self._forget(settled)
+        try:
+            replies = await self._scripts.call_all(calls)
+        finally:
+            self._listening = False
+        self._forget(settlements, replies)
         if not fetches:
             _raise_first(replies)
             if not self._room():
@@ -227,7 +225,7 @@ class Consumer:
             await asyncio.sleep(0)  # what was fetched starts before the next round trip is made ready
 
     def _listen(self) -> Listen:
-        longest = UNHEARD_SECONDS if self._held else IDLE_SECONDS
+        longest = UNHEARD_SECONDS if self._hand else IDLE_SECONDS
         return Listen(self._keys.lanes, self._last_ids, min(self._wait_seconds, longest))
 
     async def _wait_for_room(self) -> None:
@@ -250,25 +248,30 @@ class Consumer:
 
     def _room(self) -> int:
         """How many deliveries to fetch now: none beside a suspect, none while the ledger is in trouble."""
-        if self._stopping or self._alone or self.breaker.trouble or (self._yielding and self._held):
+        if (
+            self._stopping
+            or self._hand.holds_suspect
+            or self.breaker.trouble
+            or (self._yielding and self._hand)
+        ):
             return 0
-        return 0 if self._is_patient() else max(self._capacity() - self._unfinished, 0)
+        return 0 if self._is_patient() else max(self._capacity() - self._hand.unsettled, 0)
 
     def _is_patient(self) -> bool:
         """Whether all places are busy and the reserve is more than half full: a larger fetch is cheaper."""
         reserve = self._capacity() - self._options.concurrency
-        return self._unfinished > self._options.concurrency + reserve // 2
+        return self._hand.unsettled > self._options.concurrency + reserve // 2
 
     def _is_to_look_again(self) -> bool:
         """Whether a suspect for which this consumer empties its hands may have found another taker."""
         due = time.monotonic() - self._looked > self._look_seconds
-        return self._yielding and due and not self._alone and not self._stopping
+        return self._yielding and due and not self._hand.holds_suspect and not self._stopping
 
     def _fetch_call(self, room: int) -> Call:
         look = "no"
-        if time.monotonic() - self._looked > self._look_seconds or (self._yielding and not self._held):
+        if time.monotonic() - self._looked > self._look_seconds or (self._yielding and not self._hand):
             self._looked = time.monotonic()
-            look = "look" if self._held else "take"
+            look = "look" if self._hand else "take"
         low = self._share("low", room)
         normal = self._share("normal", room - low)
         lease_ms = int(self._options.lease.total_seconds() * 1000)
@@ -284,44 +287,9 @@ class Consumer:
 
     def _take(self, entries: Sequence[tuple[int, bytes, list[bytes], int]], now: datetime) -> None:
         for lane, entry_id, fields, deliveries in entries:
-            delivery = self._delivery(lane, entry_id.decode(), fields, deliveries, now)
-            key = (lane, delivery.entry_id)
-            if key in self._held:
-                continue
-            self._held[key] = delivery
-            self._alone = self._alone or delivery.suspect
-            self._unfinished += 1
-            self._todo.put_nowait(delivery)
-
-    def _delivery(
-        self, lane: int, entry_id: str, fields: list[bytes], deliveries: int, now: datetime
-    ) -> Delivery:
-        if fields[0] == DATA_FIELD:
-            raw = fields[1]
-        else:  # somebody else's entry: whatever it is, it is kept
-            raw = dict(zip(fields[::2], fields[1::2], strict=True)).get(DATA_FIELD, b"\n".join(fields))
-        body, headers = EntryFormat.parse(raw)
-        envelope, problem, limit = None, "", 0
-        try:
-            envelope = envelope_of(body, headers, LANES[lane - 1])
-            limit = envelope.max_attempts or self._attempts(envelope.type)
-        except UndecodableError as error:
-            problem = str(error)
-        return Delivery(
-            queue=self._queue,
-            lane=lane,
-            entry_id=entry_id,
-            deliveries=deliveries,
-            raw=raw,
-            body=body,
-            headers=headers,
-            envelope=envelope,
-            worker=self._options.name,
-            policy=self._options.policy,
-            limit=limit,
-            fetched_at=now,
-            problem=problem,
-        )
+            delivery = self._arrivals.read(lane, entry_id.decode(), fields, deliveries, now)
+            if self._hand.take(delivery):
+                self._todo.put_nowait(delivery)
 
     # Running and settling
 
@@ -335,44 +303,22 @@ class Consumer:
                 # The ledger could not say what became of it, and is well itself: a bug of ours. The event
                 # is neither lost nor in anybody's way; it comes again, uncounted, until that is mended.
                 log.critical("cannot_settle", extra={"event_id": delivery.event_id}, exc_info=True)
-                verdict = Verdict("failed", UNSETTLED)
+                verdict = Verdict("failed", UNSETTLED, "cannot_settle")
             seconds = time.monotonic() - began
             self._seconds += (seconds - self._seconds) * 0.1
-            self._settled[delivery.lane, delivery.entry_id] = (delivery, verdict)
-            self._unfinished -= 1
+            self._hand.settle(delivery, verdict)
             if not self._is_patient():
                 self._changed.set()
             if self._observer:
                 self._observer.settled(delivery, verdict, seconds)
 
-    def _settlements(self) -> list[tuple[Call, list[Delivery]]]:
-        """One acknowledgement a lane, a move for each that is tried again later; with what each settles."""
-        calls: list[tuple[Call, list[Delivery]]] = []
-        ended: dict[int, list[Delivery]] = {}
-        for delivery, verdict in self._settled.values():
-            if verdict.retry_in is None:
-                ended.setdefault(delivery.lane, []).append(delivery)
-            else:
-                calls.append((self._later_call(delivery, verdict.retry_in), [delivery]))
-        for lane, deliveries in ended.items():
-            ids = [delivery.entry_id for delivery in deliveries]
-            calls.append((Call("ack", (self._keys.lanes[lane - 1],), (GROUP, *ids)), deliveries))
-        return calls
-
-    def _later_call(self, delivery: Delivery, delay: timedelta) -> Call:
-        job = f"{delivery.event_id}:{delivery.run}"
-        milliseconds = max(1, int(delay.total_seconds() * 1000))
-        args = (GROUP, self._options.name, delivery.entry_id, delivery.lane, job, milliseconds)
-        lane = self._keys.lanes[delivery.lane - 1]
-        return Call("later", (lane, self._keys.retries, self._keys.retry_bodies), args)
-
-    def _forget(self, settled: Sequence[Delivery]) -> None:
-        for delivery in settled:
-            self._held.pop((delivery.lane, delivery.entry_id), None)
-            self._settled.pop((delivery.lane, delivery.entry_id), None)
-            if delivery.suspect:
-                self._alone = False
-                self._looked = 0.0  # where there was one there may be more
+    def _forget(self, settlements: Sequence[tuple[Call, Sequence[Delivery]]], replies: Sequence[Any]) -> None:
+        """What Redis has answered to is out of hand. Replies beyond the settlements are of other calls."""
+        for (_, settled), reply in zip(settlements, replies, strict=False):
+            if not isinstance(reply, Exception):
+                self._hand.forget(settled)
+                if any(delivery.suspect for delivery in settled):
+                    self._looked = 0.0  # where there was one there may be more
 
     # Leases
 
@@ -382,28 +328,16 @@ class Consumer:
         while True:
             await asyncio.sleep(self._options.lease.total_seconds() / 3)
             try:
-                _raise_first(await self._scripts.call_all(self._renewals() + once))
+                _raise_first(await self._scripts.call_all(self._hand.renewals() + once))
                 once = []
                 backoff.reset()
             except (RedisError, OSError):
                 await asyncio.sleep(min(backoff.next(), self._options.lease.total_seconds() / 3))
 
-    def _renewals(self) -> list[Call]:
-        calls: list[Call] = []
-        for number, lane in enumerate(self._keys.lanes, 1):
-            ids = [entry_id for held_in, entry_id in self._held if held_in == number]
-            if ids:
-                calls.append(Call("renew", (lane,), (GROUP, self._options.name, *ids)))
-        return calls
-
     def _tidyings(self) -> list[Call]:
         """Forget the names of consumers that are long gone."""
         gone_ms = int(GONE.total_seconds() * 1000)
         return [Call("tidy", (lane,), (GROUP, gone_ms)) for lane in self._keys.lanes]
-
-    def _releases(self) -> list[Call]:
-        idle_ms = int(self._options.lease.total_seconds() * 10_000)
-        return [Call("release", (lane,), (GROUP, self._options.name, idle_ms)) for lane in self._keys.lanes]
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Before it stops, a loop ends only by a bug, were it a cancellation that nobody asked for."""
@@ -415,12 +349,11 @@ class Consumer:
     async def _hand_back(self) -> None:
         """Settles what is done, releases the rest as it came. What Redis does not hear, the lease ends."""
         try:
-            settlements = self._settlements()
+            settlements = self._hand.settlements()
             replies = await self._scripts.call_all([call for call, _ in settlements])
-            for (_, settled), reply in zip(settlements, replies, strict=True):
-                if not isinstance(reply, Exception):
-                    self._forget(settled)
-            _raise_first(replies + await self._scripts.call_all(self._releases()))
+            self._forget(settlements, replies)
+            releases = self._hand.releases(self._options.lease * 10)
+            _raise_first(replies + await self._scripts.call_all(releases))
         except (RedisError, OSError) as error:
             log.warning("hand_back_failed", extra={"queue": self._queue, "error": repr(error)})
 

@@ -9,7 +9,7 @@ from shared.events import UnknownTypeError
 from shared.queue.breaker import Breaker
 from shared.queue.deadline import Deadline
 from shared.queue.ledger import AlreadyEndedError, Delivery, Ledger, Verdict
-from shared.queue.outcomes import GiveUpError, PostponeError
+from shared.queue.outcomes import ExpiredError, GiveUpError, PostponeError
 
 STUBBORN = 5
 """How often one event may meet trouble in a ledger that is well again at once, before it is to blame."""
@@ -75,7 +75,8 @@ class Handling:
         envelope = delivery.envelope
         if envelope is None:
             return await self._ledger.bury(delivery, "undecodable", ValueError(delivery.problem))
-        if envelope.expires_at and envelope.expires_at <= delivery.fetched_at:
+        expires = envelope.expires_at
+        if expires and expires <= delivery.fetched_at and not self._is_outside(envelope.type):
             return await self._ledger.expire(delivery)
         if delivery.suspect:
             verdict = await self._ledger.begin_alone(delivery)
@@ -108,6 +109,8 @@ class Handling:
                 return REPEATED
             case PostponeError():
                 return await self._ledger.postpone(delivery, error)
+            case ExpiredError():
+                return await self._ledger.expire(delivery)
             case GiveUpError():
                 return await self._ledger.bury(delivery, error.reason, error)
             case SubscriberNotFound() | UnknownTypeError():

@@ -15,9 +15,9 @@ class QueueKeys:
         self.control = f"{tag}:control"
         """A hash: the epoch, and the life of the server that it was opened in."""
         self.retries = f"{tag}:retries"
-        """A sorted set: event and run, by when they are due (ms since 1970)."""
+        """A sorted set: event, run and digest of its body, by when they are due (ms since 1970)."""
         self.retry_bodies = f"{tag}:retry-bodies"
-        """A hash: event and run to the number of the lane and the body."""
+        """A hash: the same to the number of the lane and the body."""
         self.lanes = tuple(f"{tag}:{lane.value}" for lane in LANES)
         """Streams, in the order of their priority."""
 

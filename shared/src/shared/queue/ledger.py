@@ -2,8 +2,9 @@
 
 import time
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Protocol
 
 from shared.events.envelope import Envelope
@@ -32,6 +33,8 @@ class Delivery:
     fetched_at: datetime
     """By the clock of Redis, as all times of a delivery; `started_at` is that of the present try."""
     problem: str = ""
+    traceparent: str | None = None
+    """Of its handling, once that has begun and is reported."""
 
     def __post_init__(self) -> None:
         self.started_at = self.fetched_at
@@ -50,6 +53,13 @@ class Delivery:
     def place(self) -> str:
         """A name for what lies here, whatever it is: no two entries share it."""
         return f"{self.queue}:{self.lane}:{self.entry_id}"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of type and data, shortened: the same id with another body is another event."""
+        envelope = self.envelope
+        body = f"{envelope.type}\n{envelope.data}".encode() if envelope else self.raw
+        return sha256(body).hexdigest()[:32]
 
     @property
     def run(self) -> int:
@@ -78,6 +88,8 @@ class Verdict:
     """`completed`, `dead`, `cancelled`, `expired`, or `failed` and `postponed` where it is tried again,
     or `repeated` where the run had ended before."""
     retry_in: timedelta | None = None
+    reason: str | None = field(default=None, compare=False)
+    """Why it did not complete, as one short word; it changes nothing about what is done."""
 
 
 class AlreadyEndedError(Exception):

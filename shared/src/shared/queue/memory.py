@@ -4,10 +4,10 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import timedelta
 
 from shared.queue.ledger import AlreadyEndedError, Delivery, Verdict
-from shared.queue.outcomes import PostponeError, RetryLaterError
+from shared.queue.outcomes import HandlingError, PostponeError, RetryLaterError
 
 
 class MemoryLedger:
@@ -19,7 +19,7 @@ class MemoryLedger:
         self.failures: dict[tuple[str, int], int] = defaultdict(int)
         self._began: set[tuple[str, int]] = set()
         self._running: dict[tuple[str, int], asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._postponed: dict[tuple[str, int], datetime] = {}
+        self._waited: dict[tuple[str, int, str], timedelta] = defaultdict(timedelta)
 
     @asynccontextmanager
     async def transaction(self, delivery: Delivery) -> AsyncGenerator[None]:
@@ -52,17 +52,19 @@ class MemoryLedger:
         self._began.discard(job)
         self.failures[job] += 1
         if self.failures[job] >= delivery.limit:
-            return self._end(delivery, "dead", type(error).__name__)
+            return self._end(delivery, "dead", _reason(error))
         delay = error.after if isinstance(error, RetryLaterError) else None
-        return Verdict("failed", delay or delivery.policy.after_failure(self.failures[job]))
+        delay = delay or delivery.policy.after_failure(self.failures[job])
+        return Verdict("failed", delay, _reason(error))
 
     async def postpone(self, delivery: Delivery, error: Exception) -> Verdict:
-        first = self._postponed.setdefault((delivery.event_id, delivery.run), delivery.started_at)
-        so_far = delivery.now() - first
+        wait = (delivery.event_id, delivery.run, _reason(error))
         patience = error.at_most if isinstance(error, PostponeError) else None
-        if so_far > (patience or delivery.policy.postponed_at_most):
-            return self._end(delivery, "dead", str(error))
-        return Verdict("postponed", delivery.policy.after_postponement(so_far))
+        if self._waited[wait] > (patience or delivery.policy.postponed_at_most):
+            return self._end(delivery, "dead", _reason(error))
+        delay = delivery.policy.after_postponement(self._waited[wait])
+        self._waited[wait] += delay
+        return Verdict("postponed", delay, _reason(error))
 
     async def bury(self, delivery: Delivery, reason: str, error: Exception) -> Verdict:  # noqa: ARG002 the port's
         return self._end(delivery, "dead", reason)
@@ -79,4 +81,8 @@ class MemoryLedger:
     def _end(self, delivery: Delivery, outcome: str, reason: str) -> Verdict:
         self.ended[delivery.event_id, delivery.run] = outcome
         self.reasons[delivery.event_id, delivery.run] = reason
-        return Verdict(outcome)
+        return Verdict(outcome, reason=reason or None)
+
+
+def _reason(error: Exception) -> str:
+    return error.reason if isinstance(error, HandlingError) else type(error).__name__

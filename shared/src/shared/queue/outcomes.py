@@ -8,11 +8,16 @@ from datetime import timedelta
 
 
 class HandlingError(Exception):
-    """A named outcome. `reason` is a short word for statistics and filters, such as `out_of_stock`."""
+    """A named outcome. `reason` is a short word for statistics and filters, such as `out_of_stock`.
 
-    def __init__(self, reason: str, message: str = "") -> None:
+    `uncertain` says that an effect outside of the database may have happened, or twice; it shows where
+    the run ends by this.
+    """
+
+    def __init__(self, reason: str, message: str = "", *, uncertain: bool = False) -> None:
         super().__init__(message or reason)
         self.reason = reason
+        self.uncertain = uncertain
 
 
 class RetryLaterError(HandlingError):
@@ -21,29 +26,37 @@ class RetryLaterError(HandlingError):
     `after` overrides the queue's backoff.
     """
 
-    def __init__(self, reason: str, message: str = "", *, after: timedelta | None = None) -> None:
-        super().__init__(reason, message)
+    def __init__(
+        self, reason: str, message: str = "", *, after: timedelta | None = None, uncertain: bool = False
+    ) -> None:
+        super().__init__(reason, message, uncertain=uncertain)
         self.after = after
 
 
 class GiveUpError(HandlingError):
-    """It can never work: dead at once.
+    """It can never work: dead at once."""
 
-    `uncertain` says that an effect outside of the database may have happened, or twice.
+
+class ExpiredError(HandlingError):
+    """Its time has passed before anything was begun: it ends as expired.
+
+    Raised by a handler with an effect outside of the database (`Steps.is_expired`): only it knows whether
+    something was begun, which then has to be brought to its end. Of any other the runtime takes care.
     """
 
-    def __init__(self, reason: str, message: str = "", *, uncertain: bool = False) -> None:
-        super().__init__(reason, message)
-        self.uncertain = uncertain
+    def __init__(self) -> None:
+        super().__init__("expired")
 
 
 class PostponeError(HandlingError):
     """It is too early (the order is not there yet, the mail server is away): no attempt is burnt.
 
-    It is tried again, soon at first, then less and less often. After `at_most` of it, five minutes
-    unless the queue's policy or this says otherwise, the event is dead with the same reason.
+    It is tried again, soon at first, then less and less often. After `at_most` of waiting for this reason,
+    five minutes unless the queue's policy or this says otherwise, the event is dead with it.
     """
 
-    def __init__(self, reason: str, message: str = "", *, at_most: timedelta | None = None) -> None:
-        super().__init__(reason, message)
+    def __init__(
+        self, reason: str, message: str = "", *, at_most: timedelta | None = None, uncertain: bool = False
+    ) -> None:
+        super().__init__(reason, message, uncertain=uncertain)
         self.at_most = at_most

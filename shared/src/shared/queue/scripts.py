@@ -9,6 +9,8 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, ResponseError
 
+from shared.queue.connection import client_of
+
 NAMES = ("ack", "epoch", "fetch", "later", "release", "renew", "send", "tidy")
 
 
@@ -101,3 +103,16 @@ class Scripts:
         for source in self._sources.values():
             pipeline.script_load(source)
         await pipeline.execute()
+
+
+class ScriptsByQueue:
+    """The scripts of each queue, on the server that has its keys."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+        self._known: dict[str, Scripts] = {}
+
+    def __getitem__(self, queue: str) -> Scripts:
+        if queue not in self._known:
+            self._known[queue] = Scripts(client_of(self._client, queue))
+        return self._known[queue]

@@ -10,7 +10,7 @@ from shared.events.envelope import Envelope
 from shared.queue.clock import ServerClock
 from shared.queue.codec import encode
 from shared.queue.keys import QueueKeys, lane_number
-from shared.queue.scripts import Scripts
+from shared.queue.scripts import ScriptsByQueue
 
 
 class RedisSender:
@@ -22,7 +22,7 @@ class RedisSender:
     """
 
     def __init__(self, client: Redis, *, opens: bool) -> None:
-        self._scripts = Scripts(client)
+        self._scripts = ScriptsByQueue(client)
         self._opens = opens
         self.clock = ServerClock()
         """The time of Redis, corrected with each look at an epoch."""
@@ -32,11 +32,11 @@ class RedisSender:
         args: list[str | bytes | int] = [self._token()]
         for envelope in envelopes:
             args += (lane_number(envelope.priority), encode(envelope))
-        reply = await self._scripts.call("send", (keys.control, *keys.lanes), *args)
+        reply = await self._scripts[queue].call("send", (keys.control, *keys.lanes), *args)
         return reply.decode() if reply else None
 
     async def epoch(self, queue: str) -> str | None:
-        reply = await self._scripts.call("epoch", (QueueKeys(queue).control,), self._token())
+        reply = await self._scripts[queue].call("epoch", (QueueKeys(queue).control,), self._token())
         self.clock.observe(datetime.fromtimestamp(reply[1] / 1000, UTC))
         return reply[0].decode() or None
 

@@ -3,7 +3,7 @@
 import gc
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
@@ -16,8 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.service.health import Health, health_routes
 from shared.service.hosts import KnownHosts
 from shared.service.logs import configure_logs
+from shared.service.metrics import Metrics
+from shared.service.metrics_http import CountedRequests
 from shared.service.problem import answer_with_problems, unavailable
 from shared.service.settings import ServiceSettings
+
+if TYPE_CHECKING:
+    from shared.service.tracing_spans import Tracing
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -27,22 +32,28 @@ def create_service(
     *,
     description: str,
     health: Health,
-    metrics: Callable[[], Any],
+    metrics: Metrics,
+    tracing: "Tracing | None",
     lifespan: Callable[[], AbstractAsyncContextManager[None]],
     routes: Sequence[APIRouter] = (),
     own_health: bool = False,
 ) -> FastAPI:
     """An application with health, metrics, problem+json for every error, and these routes.
 
-    `metrics` answers the text of a scrape. With `own_health` the `/health` is among the routes.
+    Requests are counted in `metrics`, and reported by `tracing`, which is closed at the end. With
+    `own_health` the `/health` is among the routes.
     `app.state.database` and `app.state.authenticator` are set by whoever composes the service.
     """
 
     @asynccontextmanager
     async def living(_: FastAPI) -> AsyncGenerator[None]:
         configure_logs(settings.name, form=settings.log_format, level=settings.log_level)
-        async with lifespan():
-            yield
+        try:
+            async with lifespan():
+                yield
+        finally:
+            if tracing:
+                await tracing.close()
 
     app = FastAPI(
         title=settings.name, description=description, lifespan=living, docs_url=None, redoc_url=None
@@ -53,10 +64,15 @@ def create_service(
 
     @app.get("/metrics", tags=["health"], response_class=Response)
     async def scrape() -> Response:
-        return Response(await metrics(), media_type=CONTENT_TYPE_LATEST)
+        return Response(await metrics.scrape(), media_type=CONTENT_TYPE_LATEST)
 
     _ = scrape
     app.add_middleware(KnownHosts, hosts=settings.hosts)
+    if tracing:
+        from shared.service.tracing_http import TracedRequests  # noqa: PLC0415 costs time, where it is wanted
+
+        app.add_middleware(TracedRequests, tracing=tracing)
+    app.add_middleware(CountedRequests, metrics=metrics)
     app.include_router(health_routes(health, summary=not own_health))
     for router in routes:
         app.include_router(router)

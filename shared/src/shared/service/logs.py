@@ -7,13 +7,22 @@ from typing import Literal
 import structlog
 from structlog.types import Processor
 
+from shared.events.trace import present_traceparent, span_id, trace_id
+
+
+def trace_fields(traceparent: str | None) -> dict[str, str]:
+    """What finds a line's trace; nothing where there is none."""
+    if traceparent is None:
+        return {}
+    return {"trace_id": trace_id(traceparent), "span_id": span_id(traceparent)}
+
 
 def configure_logs(service: str, *, form: Literal["text", "json"], level: str) -> None:
     """Sends the logs of this process to stdout, those of libraries from WARNING up."""
 
     def complete(_: object, __: str, fields: structlog.types.EventDict) -> structlog.types.EventDict:
         fields.pop("color_message", None)  # uvicorn's second copy of its text, with escape codes
-        return {"service": service, **fields}
+        return {"service": service, **trace_fields(present_traceparent()), **fields}
 
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -1,29 +1,76 @@
-"""What a service counts, in Prometheus' words. Labels take few values: never an id."""
+"""What a service counts, in Prometheus' words. Labels take few values: never an id.
+
+What is counted as it happens stands here; what is read at a scrape is a `Reading` (`metrics_redis`,
+`metrics_store`, `metrics_needs`).
+"""
 
 import asyncio
+import re
+import sys
 import time
-from collections.abc import Sequence
+from collections import Counter as Counts
+from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from redis.exceptions import RedisError
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from shared.events import EVENT_TYPES
 from shared.queue import Delivery, Verdict
-from shared.queue.inspection import Inspector
+from shared.service.metrics_reading import ASK_SECONDS, FRESH_SECONDS, LastRead, Reading, asked
 
 RUN_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-ASK_SECONDS = 1.0
+WAIT_SECONDS = (*RUN_SECONDS, 300, 3600)
+HTTP_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+OUTCOMES = ("completed", "dead", "cancelled", "expired", "failed", "postponed", "repeated")
+REASONS = 50
+"""How many different reasons are counted apart; they come from code, and code may have bugs."""
+
+_REASON = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 class Metrics:
     """The metrics of one process, in a registry of their own."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        service: str,
+        readings: Sequence[Reading] = (),
+        *,
+        within: float = ASK_SECONDS,
+        fresh: float = FRESH_SECONDS,
+    ) -> None:
+        """`within`, in seconds, bounds each of the readings; what was read serves for `fresh` seconds."""
+        disable_created_metrics()  # a second series for each, which nobody asks for
         self.registry = CollectorRegistry()
+        self._readings = readings
+        self._within = within
+        self._fresh = fresh
+        self._read = LastRead()
+        self._asking = asyncio.Lock()
+        self._reasons: set[str] = set()
+        self._known: set[tuple[str, ...]] = set()
+        self._untold: Counts[tuple[str, ...]] = Counts()  # of series that no scrape has shown yet
+        self.registry.register(self._read)
+        ProcessCollector(registry=self.registry)
         self._outcomes = Counter(
             "queue_handled",
             "Deliveries by how they were settled.",
             ["queue", "type", "outcome"],
+            registry=self.registry,
+        )
+        self._troubled = Counter(
+            "queue_troubled",
+            "Deliveries that did not complete, by why.",
+            ["queue", "outcome", "reason"],
             registry=self.registry,
         )
         self._seconds = Histogram(
@@ -35,55 +82,101 @@ class Metrics:
         )
         self._waited = Histogram(
             "queue_wait_seconds",
-            "From an entry's arrival in Redis to its start.",
-            ["queue"],
-            buckets=(*RUN_SECONDS, 300, 3600),
+            "From an entry's arrival in Redis to its start; a retry arrives when it is due.",
+            ["queue", "type"],
+            buckets=WAIT_SECONDS,
             registry=self.registry,
         )
-        self._waiting = Gauge("queue_depth", "Entries that wait.", ["queue", "lane"], registry=self.registry)
-        self._in_hand = Gauge(
-            "queue_in_hand", "Entries that a worker holds.", ["queue", "lane"], registry=self.registry
-        )
-        self._retrying = Gauge(
-            "queue_retrying", "Events that wait for another try.", ["queue"], registry=self.registry
-        )
-        self._oldest = Gauge(
-            "queue_oldest_seconds",
-            "Age of the oldest entry that is still there.",
-            ["queue"],
+        self._requests = Counter(
+            "queue_http_requests",
+            "Answers over HTTP, by the route's template and the class of the status.",
+            ["method", "route", "status"],
             registry=self.registry,
         )
-        self._redis_up = Gauge(
-            "queue_redis_up", "Whether Redis answered this scrape.", registry=self.registry
+        self._http_seconds = Histogram(
+            "queue_http_seconds",
+            "From a request's arrival to the end of its answer.",
+            ["method", "route"],
+            buckets=HTTP_SECONDS,
+            registry=self.registry,
         )
+        # A look-up by labels costs more than counting does.
+        self._of_delivery = cache(self._series_of_delivery)
+        self._of_request = cache(self._series_of_request)
+        build = Gauge("queue_build_info", "What runs here.", ["service", "version"], registry=self.registry)
+        build.labels(service, _version(service)).set(1)
+
+    def expect(self, queue: str, types: Iterable[str]) -> None:
+        """Counts these from nought on: of a series that begins with one, no rate shows the first."""
+        for type_name in (*types, "unknown"):
+            for outcome in OUTCOMES:
+                self._outcomes.labels(queue, type_name, outcome)
 
     def settled(self, delivery: Delivery, verdict: Verdict, seconds: float) -> None:
         """Implements the queue's `Observer`."""
         type_name = delivery.envelope.type if delivery.envelope else ""
         known = type_name if type_name in EVENT_TYPES else "unknown"
-        self._outcomes.labels(delivery.queue, known, verdict.outcome).inc()
-        self._seconds.labels(delivery.queue, known).observe(seconds)
+        outcomes, ran, waited = self._of_delivery(delivery.queue, known, verdict.outcome)
+        outcomes.inc()
+        if verdict.reason is not None:
+            self._count_trouble(delivery.queue, verdict.outcome, self._bounded(verdict.reason))
+        ran.observe(seconds)
         arrived = int(delivery.entry_id.partition("-")[0]) / 1000
-        self._waited.labels(delivery.queue).observe(max(delivery.fetched_at.timestamp() - arrived, 0))
+        waited.observe(max(delivery.started_at.timestamp() - arrived, 0))
 
-    async def scrape(self, inspector: Inspector, queues: Sequence[str]) -> bytes:
-        """All of it as text, with the depths read now; without them where Redis does not answer in time."""
-        try:
-            async with asyncio.timeout(ASK_SECONDS):
-                for queue in queues:
-                    await self._read_depth(inspector, queue)
-            self._redis_up.set(1)
-        except (RedisError, OSError):
-            self._redis_up.set(0)
-            for gauge in (self._waiting, self._in_hand, self._retrying, self._oldest):
-                gauge.clear()  # an old number would pass for a new one
-        return generate_latest(self.registry)
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Counts a request; `method` and `route` are of those that the service knows."""
+        requests, took = self._of_request(method, route, status // 100)
+        requests.inc()
+        took.observe(seconds)
 
-    async def _read_depth(self, inspector: Inspector, queue: str) -> None:
-        depth = await inspector.depth(queue)
-        oldest = min((lane.oldest.timestamp() for lane in depth.lanes if lane.oldest), default=None)
-        for lane in depth.lanes:
-            self._waiting.labels(queue, lane.lane.value).set(lane.waiting)
-            self._in_hand.labels(queue, lane.lane.value).set(lane.in_hand)
-        self._retrying.labels(queue).set(depth.retrying)
-        self._oldest.labels(queue).set(max(time.time() - oldest, 0) if oldest else 0)
+    async def scrape(self) -> bytes:
+        """All of it as text, with what the readings say now; never waits long, never raises."""
+        async with self._asking:
+            if time.monotonic() - self._read.at >= self._fresh:
+                said = await asyncio.gather(*(asked(one, self._within) for one in self._readings))
+                self._read.set([family for families in said for family in families])
+        text = generate_latest(self.registry)
+        for labels, times in self._untold.items():
+            self._troubled.labels(*labels).inc(times)
+        self._untold.clear()
+        return text
+
+    def _count_trouble(self, *labels: str) -> None:
+        """What is new here is told as nought first: nobody knows a reason before there is one."""
+        if labels in self._untold or labels not in self._known:
+            self._known.add(labels)
+            self._troubled.labels(*labels)
+            self._untold[labels] += 1
+        else:
+            self._troubled.labels(*labels).inc()
+
+    def _series_of_delivery(
+        self, queue: str, type_name: str, outcome: str
+    ) -> tuple[Counter, Histogram, Histogram]:
+        return (
+            self._outcomes.labels(queue, type_name, outcome),
+            self._seconds.labels(queue, type_name),
+            self._waited.labels(queue, type_name),
+        )
+
+    def _series_of_request(self, method: str, route: str, hundreds: int) -> tuple[Counter, Histogram]:
+        return (
+            self._requests.labels(method, route, f"{hundreds}xx"),
+            self._http_seconds.labels(method, route),
+        )
+
+    def _bounded(self, reason: str) -> str:
+        if reason in self._reasons:
+            return reason
+        if len(self._reasons) >= REASONS or not _REASON.fullmatch(reason):
+            return "other"
+        self._reasons.add(reason)
+        return reason
+
+
+def _version(service: str) -> str:
+    try:
+        return version(service)
+    except PackageNotFoundError:  # pragma: no cover - a service is always installed, a part of a test is not
+        return f"python-{sys.version_info.major}.{sys.version_info.minor}"

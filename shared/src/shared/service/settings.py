@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from urllib.parse import quote
 
-from pydantic import Field, SecretStr, StringConstraints, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from shared.queue.address import checked
 
 SettingsT = TypeVar("SettingsT", bound="ServiceSettings")
 
@@ -33,14 +35,17 @@ class ServiceSettings(BaseSettings):
     redis_host: str = Field("localhost", alias="REDIS_HOST")
     redis_port: int = Field(6379, alias="REDIS_PORT", ge=1, le=65535)
     redis_password: SecretStr = Field(SecretStr(""), alias="REDIS_PASSWORD")
-    redis_url_set: Annotated[str, StringConstraints(pattern=r"^rediss?://")] | None = Field(
-        None, alias="REDIS_URL"
-    )
+    redis_url_set: Annotated[str, AfterValidator(checked)] | None = Field(None, alias="REDIS_URL")
     hosts_text: str | None = Field(None, alias="ALLOWED_HOSTS")
     service_key: SecretStr = Field(alias="QUEUE_SERVICE_KEY", min_length=16)
     """What the services show each other."""
     log_format: Literal["text", "json"] = Field("text", alias="LOG_FORMAT")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", alias="LOG_LEVEL")
+
+    otlp_endpoint: Annotated[str, StringConstraints(pattern=r"^https?://")] | None = Field(
+        None, alias="OTEL_EXPORTER_OTLP_ENDPOINT"
+    )
+    """Where traces go, over HTTP; without it there are none."""
 
     @property
     def hosts(self) -> tuple[str, ...]:

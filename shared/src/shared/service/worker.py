@@ -25,8 +25,13 @@ from shared.service.app import create_service
 from shared.service.background import Background
 from shared.service.health import Check, Health
 from shared.service.keys import GatewayKeys
+from shared.service.logs import trace_fields
 from shared.service.metrics import Metrics
+from shared.service.metrics_needs import ConsumerReading, NeedsReading
+from shared.service.metrics_redis import QueueReading
+from shared.service.metrics_store import OutboxReading
 from shared.service.settings import WorkerSettings
+from shared.service.tracing import start_tracing, traced_ledger, traced_sender
 from shared.service.watchdog import Watchdog
 from shared.store.database import Database
 from shared.store.handover import HandOver
@@ -77,7 +82,7 @@ class Worker:
     ) -> None:
         self.settings = settings
         self.queue = queue
-        self.metrics = Metrics()
+        self.tracing = start_tracing(settings)
         self.database = Database(settings.database_url, pool_size=settings.concurrency + 5)
         self.client = connect(settings.redis_url)
         self.gateway = httpx.AsyncClient(
@@ -86,14 +91,15 @@ class Worker:
             timeout=GATEWAY_TIMES,
             trust_env=False,  # no proxy stands between our own services
         )
-        self.relay = Relay(self.database, Outbox, RedisSender(self.client, opens=False), queues=QUEUES)
+        sender = traced_sender(self.tracing, RedisSender(self.client, opens=False))
+        self.relay = Relay(self.database, Outbox, sender, queues=QUEUES)
         self.handover = HandOver(self.database, queue.name, self.gateway)
-        self.ledger = SqlLedger(self.database, source=settings.name, on_commit=self._committed)
+        ledger = SqlLedger(self.database, source=settings.name, on_commit=self._committed)
         self.broker = QueueBroker(settings.redis_url, logger=None, middlewares=[LogFields])
         name = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
         self.consumer = self.broker.serve(
             queue,
-            ledger=self.ledger,
+            ledger=traced_ledger(self.tracing, ledger),
             options=ConsumerOptions(
                 name, concurrency=settings.concurrency, lease=settings.lease, grace=settings.grace
             ),
@@ -106,16 +112,19 @@ class Worker:
             logger=None,
             specification=AsyncAPI(title=settings.name, description=description),
         )
+        health = Health(
+            alive=self._alive,
+            needs={"redis": self._redis, "database": self._database, **needs},
+            details=self._details,
+            disabled=not settings.workers_enabled,
+        )
+        self.metrics = self._make_metrics(health)
         self.app = create_service(
             settings,
             description=description,
-            health=Health(
-                alive=self._alive,
-                needs={"redis": self._redis, "database": self._database, **needs},
-                details=self._details,
-                disabled=not settings.workers_enabled,
-            ),
-            metrics=self._scrape,
+            health=health,
+            metrics=self.metrics,
+            tracing=self.tracing,
             lifespan=self._living,
             routes=[*routes, self._asyncapi()],
         )
@@ -133,7 +142,10 @@ class Worker:
             "correlation_id": envelope.correlation_id if envelope else "",
             "subject": envelope.subject if envelope else "",
             "ms": round(seconds * 1000, 1),
+            **trace_fields(delivery.traceparent or (envelope.traceparent if envelope else None)),
         }
+        if verdict.reason is not None:
+            fields["reason"] = verdict.reason
         if verdict.retry_in is not None:
             fields["retry_in_s"] = round(verdict.retry_in.total_seconds(), 1)
         log.log(level, verdict.outcome, extra=fields)
@@ -197,8 +209,22 @@ class Worker:
             "gateway": self.handover.trouble or "ok",
         }
 
-    async def _scrape(self) -> bytes:
-        return await self.metrics.scrape(Inspector(self.client), [self.queue.name])
+    def _make_metrics(self, health: Health) -> Metrics:
+        name = self.queue.name
+        metrics = Metrics(
+            self.settings.name,
+            [
+                QueueReading(Inspector(self.client), [name]),
+                OutboxReading(self.database, self.handover, QUEUES),
+                NeedsReading(health, {"gateway": lambda: self.handover.trouble}),
+                ConsumerReading(name, places=self.settings.concurrency, trouble=self._idle),
+            ],
+        )
+        metrics.expect(name, self.queue.registrations)
+        return metrics
+
+    def _idle(self) -> str | None:
+        return self._alive() if self.settings.workers_enabled else "disabled"
 
     def _asyncapi(self) -> APIRouter:
         router = APIRouter(tags=["health"])

@@ -11,7 +11,14 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from shared.store.postgres import KeptAlive, Limits, connect_arguments
+from shared.store.postgres import (
+    KeptAlive,
+    Limits,
+    as_statement,
+    connect_arguments,
+    pooled_arguments,
+    server_settings,
+)
 
 DEFAULT_LIMITS = Limits()
 BUSY_TIMEOUT_SECONDS = 10
@@ -44,6 +51,8 @@ class Database:
     ) -> None:
         """Takes `sqlite:///path` or `postgresql://…`, with or without a driver's name.
 
+        `?pgbouncer=true` says that a PgBouncer answers there, in the mode `transaction`.
+
         Connects on first use. `patience`, in seconds, bounds the wait for a turn to write on SQLite, and
         for a lock on PostgreSQL, for a service whose callers do not wait; a worker's deliveries wait as
         long as it takes. `limits` are for PostgreSQL.
@@ -51,6 +60,7 @@ class Database:
         self._patience = patience
         self._limits = limits
         self.url = async_url(url)
+        self._is_pooled = is_pooled(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._engine = self._make_engine(pool_size, limits, busy_timeout=BUSY_TIMEOUT_SECONDS)
         # a ping does not wait as long as a write
@@ -64,9 +74,16 @@ class Database:
             engine = create_async_engine(self.url, **options, connect_args={"timeout": busy_timeout})
             _configure_sqlite(engine.sync_engine)
             return engine
-        own = " ".join(self.url.normalized_query.get("options", ()))
-        arguments = connect_arguments(limits, lock_wait=self._patience, options=own)
-        return create_async_engine(self.url, **options, pool_pre_ping=True, connect_args=arguments)
+        settings = server_settings(limits, lock_wait=self._patience)
+        if self._is_pooled:
+            arguments = {**connect_arguments(limits, {}), **pooled_arguments()}
+        else:
+            own = " ".join(self.url.normalized_query.get("options", ()))
+            arguments = connect_arguments(limits, settings, options=own)
+        engine = create_async_engine(self.url, **options, pool_pre_ping=True, connect_args=arguments)
+        if self._is_pooled:
+            _set_in_each_transaction(engine.sync_engine, as_statement(settings))
+        return engine
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[AsyncSession]:
@@ -141,7 +158,23 @@ def async_url(url: str) -> URL:
     backend = parsed.drivername.split("+")[0]
     if backend not in drivers:
         raise ValueError(f"the database must be sqlite or postgresql, not {backend}")
-    return parsed.set(drivername=drivers[backend])
+    is_pooled(url)
+    return parsed.set(drivername=drivers[backend]).difference_update_query([_POOLED])
+
+
+_POOLED = "pgbouncer"
+"""The word that others use for it in an address, too. It is for us and not for the driver."""
+
+
+def is_pooled(url: str) -> bool:
+    """Whether the URL says that a PgBouncer answers. Raises `ValueError` where it says it wrongly."""
+    parsed = make_url(url)
+    said = parsed.normalized_query.get(_POOLED, ("false",))
+    if said not in {("true",), ("false",)}:
+        raise ValueError("pgbouncer must be true or false")
+    if said == ("true",) and (parsed.get_backend_name() == "sqlite" or "options" in parsed.query):
+        raise ValueError("pgbouncer=true is for PostgreSQL, and takes no options of the session")
+    return said == ("true",)
 
 
 def is_infrastructure(error: BaseException) -> bool:
@@ -177,4 +210,11 @@ def _configure_sqlite(engine: Engine) -> None:
 
     event.listen(engine, "connect", connected)
     event.listen(engine, "invalidate", invalidated)
+    event.listen(engine, "begin", begun)
+
+
+def _set_in_each_transaction(engine: Engine, statement: str) -> None:
+    def begun(connection: Connection) -> None:
+        connection.exec_driver_sql(statement)
+
     event.listen(engine, "begin", begun)

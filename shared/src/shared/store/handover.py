@@ -76,6 +76,11 @@ class HandOver:
             return f"{len(self._refused)} refused, the last: {self._refusal}"[:200]
         return self._trouble
 
+    @property
+    def refused(self) -> int:
+        """How many reports the gateway refuses."""
+        return len(self._refused)
+
     def nudge(self) -> None:
         """Says that there is something to hand over."""
         self._wake.set()

@@ -4,8 +4,7 @@ import logging
 import traceback
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
-from hashlib import sha256
+from datetime import timedelta
 from typing import Any
 
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -15,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from shared.queue import AlreadyEndedError, Delivery, Verdict
-from shared.queue.outcomes import GiveUpError, HandlingError, PostponeError, RetryLaterError
+from shared.queue.outcomes import HandlingError, PostponeError, RetryLaterError
 from shared.store.database import Database, is_infrastructure
 from shared.store.statements import insert_into
 from shared.store.steps import Steps, stepping
@@ -133,7 +132,7 @@ class SqlLedger:
             if failures >= delivery.limit:
                 error = ValueError(f"lost {failures} times: it kills or hangs the worker that runs it")
                 await _insert_inbox(session, _ended(delivery, Outcome.DEAD, "lost", error))
-                verdict = Verdict(Outcome.DEAD)
+                verdict = Verdict(Outcome.DEAD, reason="lost")
             else:
                 await _insert(session, Attempt, [_attempt(delivery, Effort.STARTED)])
                 return None
@@ -159,7 +158,7 @@ class SqlLedger:
             if dead:
                 await _insert_inbox(session, _ended(delivery, Outcome.DEAD, reason, error))
         self._on_commit(())
-        return Verdict(Outcome.DEAD) if dead else Verdict(Effort.FAILED, delay)
+        return Verdict(Outcome.DEAD, reason=reason) if dead else Verdict(Effort.FAILED, delay, reason)
 
     async def postpone(self, delivery: Delivery, error: Exception) -> Verdict:
         reason = error.reason if isinstance(error, HandlingError) else type(error).__name__
@@ -168,19 +167,18 @@ class SqlLedger:
             if await _has_ended(session, delivery):
                 return await self._repeated(session, delivery)
             now = delivery.now()
-            first = await _first_postponed(session, delivery, reason)
-            so_far = now - first if first else timedelta()
+            so_far = await _waited(session, delivery, reason)
             patience = error.at_most if isinstance(error, PostponeError) else None
             if so_far > (patience or delivery.policy.postponed_at_most):
                 await _insert_inbox(session, _ended(delivery, Outcome.DEAD, reason, error))
                 await _end_start(session, delivery)
-                verdict = Verdict(Outcome.DEAD)
+                verdict = Verdict(Outcome.DEAD, reason=reason)
             else:
                 delay = delivery.policy.after_postponement(so_far)
                 attempt = _attempt(delivery, Effort.POSTPONED, reason, error)
                 attempt |= {"ended_at": now, "retry_at": now + delay, "unreported": True, "traceback": None}
                 await _record(session, attempt)
-                verdict = Verdict(Effort.POSTPONED, delay)
+                verdict = Verdict(Effort.POSTPONED, delay, reason)
         self._on_commit(())
         return verdict
 
@@ -206,7 +204,7 @@ class SqlLedger:
                 return await self._repeated(session, delivery)
             await _end_start(session, delivery)
         self._on_commit(())
-        return Verdict(outcome)
+        return Verdict(outcome, reason=reason)
 
     async def _repeated(self, session: AsyncSession, delivery: Delivery) -> Verdict:
         """The outcome is due for the hand-over again: the gateway may have lost it.
@@ -220,17 +218,11 @@ class SqlLedger:
             .returning(col(Inbox.digest))
         )
         digest = (await session.execute(again)).scalar_one_or_none()
-        if digest is not None and digest != _digest(delivery):
+        if digest is not None and digest != delivery.digest:
             error = ValueError(f"{delivery.event_id} was handled before, with another body")
             row = _ended(delivery, Outcome.DEAD, "id_conflict", error)
             await _insert_inbox(session, row | {"event_id": delivery.place, "run": 0})
         return Verdict("repeated")
-
-
-def _digest(delivery: Delivery) -> str:
-    envelope = delivery.envelope
-    body = f"{envelope.type}\n{envelope.data}".encode() if envelope else delivery.raw
-    return sha256(body).hexdigest()[:32]
 
 
 def _ended(
@@ -243,7 +235,7 @@ def _ended(
         "run": delivery.run,
         "type": envelope.type if envelope else "",
         "outcome": outcome.value,
-        "digest": _digest(delivery),
+        "digest": delivery.digest,
         "worker": delivery.worker,
         "started_at": delivery.started_at,
         "ended_at": delivery.now(),
@@ -252,7 +244,7 @@ def _ended(
         "traceback": _traceback(error),
         "raw": delivery.raw[:RAW_BYTES] if outcome is Outcome.DEAD else None,
         "correlation_id": envelope.correlation_id if envelope else None,
-        "uncertain": isinstance(error, GiveUpError) and error.uncertain,
+        "uncertain": isinstance(error, HandlingError) and error.uncertain,
         "unreported": True,
     }
 
@@ -368,8 +360,15 @@ async def _failures(session: AsyncSession, delivery: Delivery) -> int:
     return (await session.execute(failures)).scalar_one()
 
 
-async def _first_postponed(session: AsyncSession, delivery: Delivery, reason: str) -> datetime | None:
-    """Since when this run has been postponed for this reason: each has a patience of its own."""
+async def _waited(session: AsyncSession, delivery: Delivery, reason: str) -> timedelta:
+    """How long this run was made to wait for this reason.
+
+    Each reason has a patience of its own, and time in which nobody tried (a worker was down, something
+    else was in the way) is not held against the event.
+    """
     postponed = (col(Attempt.effort) == Effort.POSTPONED, col(Attempt.reason) == reason)
-    first = select(func.min(col(Attempt.started_at))).where(*_is_run(Attempt, delivery), *postponed)
-    return (await session.execute(first)).scalar_one()
+    waits = select(col(Attempt.ended_at), col(Attempt.retry_at)).where(
+        *_is_run(Attempt, delivery), *postponed
+    )
+    rows = (await session.execute(waits)).all()
+    return sum((again - ended for ended, again in rows if ended and again), timedelta())

@@ -5,6 +5,7 @@ revision of a worker calls `create_delivery_tables` beside making its own.
 """
 
 from importlib.resources import as_file, files
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import command, context, op
@@ -13,7 +14,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, event, text
 
-from shared.store.database import BUSY_TIMEOUT_SECONDS, async_url
+from shared.store.database import BUSY_TIMEOUT_SECONDS, async_url, is_pooled
+from shared.store.postgres import pooled_arguments
 from shared.store.tables import UtcDateTime
 
 LOCK = 7_305_511_002_834
@@ -71,6 +73,7 @@ def sendable_columns_v1() -> list[sa.Column[object]]:
         sa.Column("not_before", UtcDateTime),
         sa.Column("expires_at", UtcDateTime),
         sa.Column("max_attempts", sa.Integer),
+        sa.Column("traceparent", sa.String),
         sa.Column("created_at", UtcDateTime, nullable=False),
         sa.Column("open", sa.Boolean, nullable=False),
         sa.Column("sent_epoch", sa.String),
@@ -139,9 +142,10 @@ def _sync_url(url: str) -> sa.URL:
     return target.set(drivername=target.drivername.replace("+aiosqlite", ""))
 
 
-def _connect_args(url: str) -> dict[str, int]:
-    sqlite = async_url(url).get_backend_name() == "sqlite"
-    return {"timeout": BUSY_TIMEOUT_SECONDS} if sqlite else {"connect_timeout": 5}
+def _connect_args(url: str) -> dict[str, Any]:
+    if async_url(url).get_backend_name() == "sqlite":
+        return {"timeout": BUSY_TIMEOUT_SECONDS}
+    return {"connect_timeout": 5, **(pooled_arguments() if is_pooled(url) else {})}
 
 
 def _manual_transactions(connection: object, _: object) -> None:

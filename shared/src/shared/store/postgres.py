@@ -38,20 +38,39 @@ class Limits:
     connecting: int = 5
 
 
-def connect_arguments(limits: Limits, *, lock_wait: float | None, options: str = "") -> Mapping[str, Any]:
-    """What psycopg connects with. `lock_wait`, in seconds, bounds the wait for a lock.
-
-    `options` are those that the URL has itself; they have the last word.
-    """
+def server_settings(limits: Limits, *, lock_wait: float | None) -> Mapping[str, int]:
+    """What the server is told of a session, in milliseconds. `lock_wait` bounds the wait for a lock."""
     settings = {"idle_in_transaction_session_timeout": limits.idle, "lock_timeout": lock_wait}
-    own = " ".join(f"-c {name}={round(value * 1000)}" for name, value in settings.items() if value)
+    return {name: round(value * 1000) for name, value in settings.items() if value}
+
+
+def pooled_arguments() -> Mapping[str, Any]:
+    """What psycopg connects with to a PgBouncer that gives a server to each transaction.
+
+    It prepares no statements, which would stay behind at a server that the next transaction may not have.
+    """
+    return {"prepare_threshold": None}
+
+
+def as_statement(settings: Mapping[str, int]) -> str:
+    """Sets them for the transaction that it is the first statement of, and for no longer.
+
+    For a pooler in the mode `transaction`, which refuses settings at the start of a connection.
+    """
+    return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
+
+
+def connect_arguments(limits: Limits, settings: Mapping[str, int], *, options: str = "") -> Mapping[str, Any]:
+    """What psycopg connects with. `options` are those that the URL has itself; they have the last word."""
+    own = " ".join(f"-c {name}={value}" for name, value in settings.items())
+    told = f"{own} {options}".strip()
     return {
         "connect_timeout": limits.connecting,
         "keepalives_idle": 5,
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "tcp_user_timeout": 15_000,
-        "options": f"{own} {options}".strip(),
+        **({"options": told} if told else {}),
         "async_creator_fn": _connector(limits.silence),
     }
 

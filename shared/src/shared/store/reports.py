@@ -33,6 +33,7 @@ class EventReport(_Report):
     max_attempts: int | None
     sent_epoch: str | None
     """The epoch that it was sent in: in another one the journal sends it again."""
+    traceparent: str | None = None
 
 
 class OutcomeReport(_Report):

@@ -37,6 +37,12 @@ class Steps:
         """The time by the clock of Redis, about which all workers agree."""
         return self._delivery.now()
 
+    @property
+    def is_expired(self) -> bool:
+        """Whether its time has passed. A handler that has begun nothing then raises `ExpiredError`."""
+        expires = self.envelope.expires_at
+        return expires is not None and expires <= self.now()
+
     def step(self) -> AbstractAsyncContextManager[Unit]:
         """A transaction, committed at the end of the block; what it publishes leaves with that commit."""
         return self._step(self._delivery)

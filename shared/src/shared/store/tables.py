@@ -75,6 +75,7 @@ class Sendable(SQLModel):
     not_before: datetime | None = Field(default=None, sa_type=UtcDateTime)
     expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     max_attempts: int | None = None
+    traceparent: str | None = None
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
     open: bool = True
     sent_epoch: str | None = None
@@ -96,6 +97,7 @@ class Sendable(SQLModel):
             expires_at=self.expires_at,
             max_attempts=self.max_attempts,
             run=self.run,
+            traceparent=self.traceparent,
         )
 
 
@@ -116,6 +118,7 @@ def sendable_columns(envelope: Envelope, queue: str) -> dict[str, Any]:
         "not_before": envelope.not_before,
         "expires_at": envelope.expires_at,
         "max_attempts": envelope.max_attempts,
+        "traceparent": envelope.traceparent,
     }
 
 

@@ -8,6 +8,7 @@ from faststream import Depends
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.events import Envelope, Event, Priority, new_id
+from shared.events.trace import present_traceparent
 from shared.store.tables import Outbox, sendable_columns
 
 
@@ -42,6 +43,7 @@ class Unit:
             subject=subject or event.subject(),
             causation_id=self.envelope.id,
             priority=priority,
+            traceparent=present_traceparent() or self.envelope.traceparent,
         )
         row = Outbox(**sendable_columns(caused, event.queue))
         self.caused.append(row)

@@ -9,6 +9,7 @@ import httpx
 from pydantic import SecretStr
 
 from shared.service.problem import unavailable
+from shared.service.tracing import calling
 
 TIME_LIMITS = httpx.Timeout(5.0, connect=1.0, pool=1.0)
 WHOLE_SECONDS = 8.0
@@ -54,8 +55,11 @@ class Workers:
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
-            async with asyncio.timeout(WHOLE_SECONDS):
-                answer = await self._client.request(method, address + path, headers=headers, content=body)
+            with calling(f"{method} {service}") as trace:
+                async with asyncio.timeout(WHOLE_SECONDS):
+                    answer = await self._client.request(
+                        method, address + path, headers={**headers, **trace}, content=body
+                    )
         except (httpx.HTTPError, TimeoutError):
             raise unavailable(f"the {service} cannot be asked at the moment") from None
         if answer.is_server_error or answer.status_code in _NOT_ITS_ANSWER:

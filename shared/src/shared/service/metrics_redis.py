@@ -1,0 +1,91 @@
+"""What is read of Redis at a scrape: how full the queues are, who works on them, the server's memory."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+
+from shared.queue.inspection import Depth, Inspector, Memory
+
+Seen = TypeVar("Seen")
+
+_BY_LANE = ("queue", "lane")
+_BY_QUEUE = ("queue",)
+
+
+class QueueReading:
+    """Of these queues; a few commands in two round trips for each."""
+
+    up = ("queue_redis_up", "Whether Redis answered this scrape.")
+
+    def __init__(self, inspector: Inspector, queues: Sequence[str]) -> None:
+        self._inspector = inspector
+        self._queues = queues
+
+    async def read(self) -> Iterable[Metric]:
+        depths = {queue: await self._inspector.depth(queue) for queue in self._queues}
+        memories = {queue: await self._inspector.memory(queue) for queue in self._queues}
+        return (*_by_lane(depths), *_by_queue(depths), *_memory(memories))
+
+
+def _by_lane(depths: Mapping[str, Depth]) -> Iterable[Metric]:
+    waiting = GaugeMetricFamily("queue_depth", "Entries that wait.", labels=_BY_LANE)
+    in_hand = GaugeMetricFamily("queue_in_hand", "Entries that a worker holds.", labels=_BY_LANE)
+    lag = GaugeMetricFamily(
+        "queue_lag",
+        "Entries that were never delivered, as Redis counts them; NaN where it lost count.",
+        labels=_BY_LANE,
+    )
+    oldest = GaugeMetricFamily(
+        "queue_oldest_seconds", "Age of the oldest entry that is still there.", labels=_BY_LANE
+    )
+    for queue, depth in depths.items():
+        for lane in depth.lanes:
+            labels = (queue, lane.lane.value)
+            waiting.add_metric(labels, lane.waiting)
+            in_hand.add_metric(labels, lane.in_hand)
+            lag.add_metric(labels, float("nan") if lane.lag is None else lane.lag)
+            oldest.add_metric(labels, lane.oldest.total_seconds() if lane.oldest else 0)
+    return waiting, in_hand, lag, oldest
+
+
+def _by_queue(depths: Mapping[str, Depth]) -> Iterable[Metric]:
+    return (
+        _gauge(depths, "queue_retrying", "Events that wait for another try.", lambda depth: depth.retrying),
+        _gauge(
+            depths,
+            "queue_consumers",
+            "Consumers that Redis has heard of lately.",
+            lambda depth: depth.consumers,
+        ),
+        _gauge(
+            depths,
+            "queue_open",
+            "Whether the queue is open; a closed one waits for a gateway.",
+            lambda depth: float(depth.is_open),
+        ),
+    )
+
+
+def _memory(memories: Mapping[str, Memory]) -> Iterable[Metric]:
+    return (
+        _gauge(
+            memories,
+            "queue_redis_memory_bytes",
+            "Memory that the server uses which holds the queue.",
+            lambda memory: memory.used,
+        ),
+        _gauge(
+            memories,
+            "queue_redis_memory_max_bytes",
+            "Memory that the server may use which holds the queue; 0: no limit.",
+            lambda memory: memory.limit,
+        ),
+    )
+
+
+def _gauge(seen: Mapping[str, Seen], name: str, text: str, value: Callable[[Seen], float]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=_BY_QUEUE)
+    for queue, one in seen.items():
+        family.add_metric((queue,), value(one))
+    return family

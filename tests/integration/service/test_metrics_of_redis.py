@@ -1,0 +1,148 @@
+"""What a scrape says of queues, and what it says while Redis is away."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from redis.asyncio import Redis
+
+from shared.queue import PostponeError, Queue, RetryPolicy
+from shared.queue.connection import connect
+from shared.queue.inspection import Inspector
+from shared.service.metrics import Metrics
+from shared.service.metrics_redis import QueueReading
+from support.ports import free_port
+from support.queueing import NORMAL, Station, order, shipped, station_at
+from support.redis_server import RedisServer
+from support.waiting import eventually
+
+Samples = Mapping[tuple[str, str, str], float]
+"""By name, queue and lane; what has no such label has an empty one."""
+
+
+async def scraped(client: Redis, *queues: str) -> Samples:
+    text = await Metrics("gateway", [QueueReading(Inspector(client), queues)]).scrape()
+    return {
+        (sample.name, sample.labels.get("queue", ""), sample.labels.get("lane", "")): sample.value
+        for family in text_string_to_metric_families(text.decode())
+        for sample in family.samples
+        if sample.name.startswith("queue_")
+    }
+
+
+@pytest.fixture
+async def station(redis_url: str) -> AsyncIterator[Station]:
+    async with station_at(redis_url) as station:
+        yield station
+
+
+async def test_a_queue_that_never_was_is_closed_and_empty(station: Station) -> None:
+    samples = await scraped(station.client, "orders")
+
+    assert samples["queue_open", "orders", ""] == 0
+    assert samples["queue_consumers", "orders", ""] == 0
+    for name in ("queue_depth", "queue_in_hand", "queue_lag", "queue_oldest_seconds"):
+        assert samples[name, "orders", "normal"] == 0
+
+
+async def test_what_waits_is_depth_and_lag_of_its_lane(station: Station) -> None:
+    await station.send(order("1"), order("2"))
+
+    samples = await scraped(station.client, "orders", "payments")
+
+    assert samples["queue_open", "orders", ""] == 1
+    assert samples["queue_depth", "orders", "normal"] == 2
+    assert samples["queue_lag", "orders", "normal"] == 2
+    assert samples["queue_depth", "orders", "high"] == 0
+    assert samples["queue_depth", "payments", "normal"] == 0
+
+
+async def test_what_a_consumer_holds_is_in_hand_and_no_lag(station: Station) -> None:
+    await station.send(order("1"), order("2"), order("3"))
+    await station.client.xgroup_create(NORMAL, "workers", "0")
+    await station.client.xreadgroup("workers", "somebody", {NORMAL: ">"}, count=1)
+
+    samples = await scraped(station.client, "orders")
+
+    assert samples["queue_in_hand", "orders", "normal"] == 1
+    assert samples["queue_depth", "orders", "normal"] == 2
+    assert samples["queue_lag", "orders", "normal"] == 2
+    assert samples["queue_consumers", "orders", ""] == 1
+
+
+async def test_the_oldest_entry_ages(station: Station) -> None:
+    await station.send(order("1"))
+    body = (await station.bodies())[0]
+    await station.client.delete(NORMAL)
+    seconds, _ = await station.client.time()
+    await station.client.xadd(NORMAL, {b"__data__": body}, id=f"{(int(seconds) - 100) * 1000}-0")
+
+    samples = await scraped(station.client, "orders")
+
+    assert samples["queue_oldest_seconds", "orders", "normal"] >= 100
+
+
+async def test_a_count_that_redis_lost_is_no_number(station: Station) -> None:
+    await station.send(order("1"), order("2"), order("3"))
+    await station.client.xgroup_create(NORMAL, "workers", "0")
+    await station.client.xreadgroup("workers", "somebody", {NORMAL: ">"}, count=1)
+    entries: Any = await station.client.xrange(NORMAL)
+    ids = [entry for entry, _ in entries]
+    await station.client.xdel(NORMAL, ids[1])
+
+    lag = (await scraped(station.client, "orders"))["queue_lag", "orders", "normal"]
+
+    assert lag != lag  # noqa: PLR0124 only NaN is not itself
+
+
+async def test_events_that_are_tried_again_and_their_consumer_are_seen(station: Station) -> None:
+    queue = Queue("orders")
+
+    @queue.on(type(shipped("1")))
+    async def too_early(event: object) -> None:
+        raise PostponeError("out_of_order")
+
+    _ = too_early
+    await station.send(order("1"))
+    await station.serve(queue, policy=RetryPolicy())
+
+    async def retrying() -> bool:
+        return (await scraped(station.client, "orders"))["queue_retrying", "orders", ""] == 1
+
+    await eventually(retrying)
+
+    assert (await scraped(station.client, "orders"))["queue_consumers", "orders", ""] == 1
+
+
+async def test_the_servers_memory_is_told_with_its_limit(station: Station) -> None:
+    await station.client.config_set("maxmemory", "64mb")
+
+    samples = await scraped(station.client, "orders")
+
+    assert samples["queue_redis_memory_max_bytes", "orders", ""] == 64 * 1024 * 1024
+    assert samples["queue_redis_memory_bytes", "orders", ""] > 100_000
+
+
+async def test_without_redis_it_says_so_and_no_number_of_a_queue() -> None:
+    client = connect(f"redis://127.0.0.1:{free_port()}")
+
+    samples = await scraped(client, "orders")
+
+    await client.aclose()
+    assert samples["queue_redis_up", "", ""] == 0
+    assert not [name for name, queue, _ in samples if queue]
+
+
+async def test_a_redis_that_is_frozen_holds_up_no_scrape(redis_server: RedisServer) -> None:
+    client = connect(redis_server.url)
+    await client.ping()
+    redis_server.freeze()
+
+    try:
+        samples = await scraped(client, "orders")
+    finally:
+        redis_server.thaw()
+        await client.aclose()
+
+    assert samples["queue_redis_up", "", ""] == 0
