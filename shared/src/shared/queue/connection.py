@@ -156,13 +156,12 @@ class _FindingPool(SentinelConnectionPool):
 
     def __init__(self, name: str, finder: _Finder, **options: Any) -> None:
         super().__init__(name, finder, **options)
+        self._is_one_server = bool(name)  # '' is any node
         self._looked = time.monotonic()
         self._look: asyncio.Task[None] | None = None
 
     async def get_connection(self, *arguments: Any, **options: Any) -> Any:
-        is_due = (
-            self.service_name and time.monotonic() - self._looked > LOOK_SECONDS
-        )  # any node will do for ''
+        is_due = self._is_one_server and time.monotonic() - self._looked > LOOK_SECONDS
         if is_due and (self._look is None or self._look.done()):
             self._looked = time.monotonic()
             self._look = asyncio.create_task(self._leave_the_replaced())
