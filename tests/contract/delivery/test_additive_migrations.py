@@ -80,7 +80,10 @@ def test_every_migration_leaves_what_the_version_before_uses(package: str, tmp_p
         ('op.drop_column("a", "b")', ["2: a.b is gone"]),
         ('op.drop_table("a")', ["2: a.b is gone", "2: a.id is gone"]),
         (
-            'op.drop_table("a"); op.create_table("a", sa.Column("id", sa.Text), sa.Column("b", sa.Text, nullable=False))',
+            (
+                'op.drop_table("a"); '
+                'op.create_table("a", sa.Column("id", sa.Text), sa.Column("b", sa.Text, nullable=False))'
+            ),
             ["2: a.b is needed, and only the new version fills it"],
         ),
     ],

@@ -11,6 +11,7 @@ from typing import Annotated, ParamSpec, TypeVar
 import typer
 from rich.console import Console
 
+from local_start.bullmq.command import drain_bullmq
 from local_start.console import Teller
 from local_start.durations import parse_duration, parse_time
 from local_start.errors import LocalStartError
@@ -139,6 +140,7 @@ def create_cli(
         seed_all(system, Teller())
 
     cli.command("publish")(_tells_errors(_publish))
+    cli.command("drain-bullmq")(_tells_errors(drain_bullmq))
     return cli
 
 

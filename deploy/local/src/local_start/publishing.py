@@ -41,7 +41,7 @@ def publish(type_name: str, data: str, options: PublishOptions) -> Published:
     event = _event(type_name, data)
     client = read(Client)
     data_dir = DataDir(client.data_dir)
-    address, key = gateway_address(data_dir, client), _key(client, data_dir)
+    address, key = gateway_address(data_dir, client), key_of(client, data_dir)
     try:
         return asyncio.run(_send(address, key, event, options))
     except PublishRefusedError as error:
@@ -81,7 +81,8 @@ def _event(type_name: str, data: str) -> Event:
         raise BadInputError(f"--data {f'{where}: ' if where else ''}{first['msg']}{more}") from None
 
 
-def _key(client: Client, data: DataDir) -> str:
+def key_of(client: Client, data: DataDir) -> str:
+    """The key that the user names, else that of the local start; raises `LocalStartError`."""
     if client.api_key is not None:
         return client.api_key.get_secret_value()
     try:
