@@ -125,7 +125,7 @@ BESIDE_EACH_OTHER := $(wildcard $(addprefix tests/,unit wiring contract integrat
 
 .PHONY: test reliability deploy-test plane-test bench
 test: $(ENVIRONMENT)  ## every test but the proofs of reliability; starts what it needs
-	@$(PYTEST) --numprocesses logical --maxprocesses 4 --dist loadfile $(BESIDE_EACH_OTHER)
+	@$(PYTEST) --numprocesses 4 --dist loadfile $(BESIDE_EACH_OTHER)
 	@$(PYTEST) tests/system
 
 reliability: $(ENVIRONMENT)  ## the proofs of what the system promises; SIZE=full for the long ones

@@ -181,9 +181,9 @@ BUGS = (
         [
             Change(
                 "shared/store/handover.py",
-                "        body = batch.model_dump_json()\n",
+                "        body = batch.model_dump_json(exclude_defaults=True)",
                 "        await self._close(outbox, attempts, inbox)\n"
-                "        body = batch.model_dump_json()\n",
+                "        body = batch.model_dump_json(exclude_defaults=True)",
             )
         ],
         POINTS,

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from shared.store.database import Database, async_url
 from shared.store.migrate import is_current, migrate
 
-PACKAGES = ("gateway", "order_worker", "inventory_worker")
+PACKAGES = ("gateway", "order_worker", "payment_worker", "inventory_worker", "notification_worker")
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -22,6 +22,20 @@ def test_a_migrated_database_is_current(package: str, database_url: str) -> None
     migrate(database_url, package)
 
     assert is_current(database_url, package)
+
+
+def test_a_database_that_a_newer_version_has_migrated_is_left_as_it_is(database_url: str) -> None:
+    migrate(database_url, "order_worker")
+    url = async_url(database_url)
+    engine = sa.create_engine(url.set(drivername=url.drivername.replace("+aiosqlite", "")))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    migrate(database_url, "order_worker")
+
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "9999"
+    engine.dispose()
 
 
 async def test_migrating_again_keeps_what_is_there(database_url: str) -> None:

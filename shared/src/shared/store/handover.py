@@ -146,7 +146,7 @@ class HandOver:
             attempts=tuple(map(report_attempt, attempts)),
             outcomes=tuple(report_outcome(row, self._queue) for row in inbox),
         )
-        body = batch.model_dump_json()
+        body = batch.model_dump_json(exclude_defaults=True)  # an older gateway knows no newer field
         response = await self._client.post(
             HANDOVER_PATH, content=body, headers={"content-type": "application/json"}
         )

@@ -26,7 +26,9 @@ def migrate(url: str, package: str) -> None:
     """Brings the database to the newest revision of `package`.
 
     All of it in one transaction, so that it is safe to run from several processes at once, and
-    again. Makes a SQLite file that is not there. Raises what the database raises.
+    again. A database that a newer version has migrated is left as it is: migrations add before they take
+    away, so that the version before runs on it. Makes a SQLite file that is not there. Raises what the
+    database raises.
     """
     engine = create_engine(_sync_url(url), poolclass=sa.NullPool, connect_args=_connect_args(url))
     if engine.dialect.name == "sqlite":
@@ -38,7 +40,8 @@ def migrate(url: str, package: str) -> None:
         config = Config()
         config.set_main_option("script_location", str(folder).replace("%", "%%"))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        if not _is_newer(connection, ScriptDirectory(str(folder))):
+            command.upgrade(config, "head")
 
 
 def is_current(url: str, package: str) -> bool:
@@ -47,6 +50,12 @@ def is_current(url: str, package: str) -> bool:
     with as_file(files(package) / "migrations") as folder, engine.connect() as connection:
         heads = ScriptDirectory(str(folder)).get_heads()
         return set(MigrationContext.configure(connection).get_current_heads()) == set(heads)
+
+
+def _is_newer(connection: Connection, scripts: ScriptDirectory) -> bool:
+    """Whether the database is at a revision that these scripts do not know."""
+    known = {script.revision for script in scripts.walk_revisions()}
+    return not set(MigrationContext.configure(connection).get_current_heads()) <= known
 
 
 def run() -> None:
