@@ -37,7 +37,7 @@ async def provider_at() -> AsyncIterator[Callable[[str], SandboxProvider]]:
     made: list[SandboxProvider] = []
 
     def at(url: str) -> SandboxProvider:
-        made.append(SandboxProvider(url, seconds=0.5))
+        made.append(SandboxProvider(url, seconds=1.0))
         return made[-1]
 
     yield at
