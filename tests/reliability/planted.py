@@ -218,11 +218,11 @@ BUGS = (
                 "notification_worker/service.py",
                 "            async with self._mailer.connection() as connection:\n",
                 "            async with self._mailer.connection() as connection:\n"
-                "                await connection.send(mail)\n",
+                "                await connection.send(mail_of(message, name))\n",
             ),
             Change(
                 "notification_worker/service.py",
-                "                    await connection.send(mail)\n",
+                "                    await connection.send(mail_of(claimed, name))\n",
                 "                    pass\n",
             ),
         ],
