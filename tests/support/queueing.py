@@ -124,12 +124,15 @@ class Station:
         lease: timedelta = LEASE,
         grace: timedelta = timedelta(seconds=5),
         policy: RetryPolicy = SOON,
+        gone: timedelta = timedelta(hours=1),
         url: str | None = None,
     ) -> Serving:
         broker = QueueBroker(url or self.url, logger=None)
         journal = Journal()
         name = f"consumer-{next(_numbers)}"
-        options = ConsumerOptions(name, concurrency=concurrency, lease=lease, grace=grace, policy=policy)
+        options = ConsumerOptions(
+            name, concurrency=concurrency, lease=lease, grace=grace, policy=policy, gone=gone
+        )
         consumer = broker.serve(queue, ledger=ledger or MemoryLedger(), options=options, observer=journal)
         serving = Serving(broker, consumer, journal, name)
         self._serving.append(serving)
@@ -148,7 +151,7 @@ class Station:
 
     async def is_drained(self) -> bool:
         """Whether nothing is left, looked at in one moment: what moves would else be seen nowhere."""
-        return await self.client.eval(_LEFT, 4, *ORDERS.lanes, ORDERS.retries) == 0  # type: ignore[misc]
+        return await self.client.eval(_LEFT, 4, *ORDERS.lanes, ORDERS.retries) == 0  # type: ignore[misc] redis-py: sync or async
 
     async def group(self, lane: str = NORMAL) -> dict[str, Any]:
         (group,) = await self.client.xinfo_groups(lane)

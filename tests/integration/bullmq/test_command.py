@@ -118,7 +118,7 @@ def test_killed_in_the_middle_and_called_again_it_loses_and_doubles_nothing(
         all_of_them = redis.llen("bull:orders:wait")
         for left in (MANY - 20, MANY - 150, MANY - 300):
             with command.start("--remove", "orders") as process:
-                until(lambda: redis.llen("bull:orders:wait") < left or not process.is_running, within=60)  # noqa: B023
+                until(lambda: redis.llen("bull:orders:wait") < left or not process.is_running, within=60)  # noqa: B023 it is called at once
                 process.kill9()
         killed_with = redis.llen("bull:orders:wait")
 

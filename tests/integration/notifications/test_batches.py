@@ -25,7 +25,7 @@ SALE = BatchNotification(
 def crash_after(worker: Worker, chunks: int) -> None:
     """Lets the worker end before it commits one chunk more."""
     begun = 0
-    step = worker.ledger._step  # pyright: ignore[reportPrivateUsage] the crash is between its statements
+    step = worker.ledger._step  # pyright: ignore[reportPrivateUsage] a crash there the crash is between its statements
 
     @asynccontextmanager
     async def crashing(delivery: Delivery) -> AsyncGenerator[Unit]:

@@ -10,6 +10,7 @@ import pytest
 
 from shared.events import OrderCreated, OrderShipped
 from shared.queue import (
+    ExpiredError,
     GiveUpError,
     MemoryLedger,
     PostponeError,
@@ -186,6 +187,26 @@ async def test_what_has_expired_is_not_started(
     assert serving.journal.outcomes("in-time") == ["completed"]
 
 
+async def test_only_its_handler_knows_whether_an_event_with_an_effect_outside_expires(
+    station: Station,
+) -> None:
+    """What was begun, a charge perhaps, has to be brought to its end however late it is."""
+    queue = Queue("orders")
+
+    @queue.on(OrderShipped, outside=True)
+    async def begun_or_not(event: OrderShipped) -> None:
+        if event.order_id == "not-begun":
+            raise ExpiredError
+
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    serving = await station.serve(queue)
+    await station.send(order("begun", expires_at=past), order("not-begun", expires_at=past))
+
+    await eventually(station.is_drained)
+    assert serving.journal.outcomes("begun") == ["completed"]
+    assert serving.journal.outcomes("not-begun") == ["expired"]
+
+
 async def test_a_handler_that_cancels_itself_has_failed(station: Station, serving: Serving) -> None:
     await station.send(order("cancels", max_attempts=2))
 
@@ -313,8 +334,8 @@ async def test_bytes_that_are_no_event_are_dead_at_once(
     serving = await station.serve(workshop.queue, ledger=ledger)
     await eventually(station.is_drained)
 
-    await station.client.xadd(NORMAL, fields)  # type: ignore[arg-type]
-    await station.client.xadd(HIGH, fields)  # type: ignore[arg-type]
+    await station.client.xadd(NORMAL, fields)  # type: ignore[arg-type] redis-py says str
+    await station.client.xadd(HIGH, fields)  # type: ignore[arg-type] redis-py says str
     await station.send(order("after", id="after"))
 
     await eventually(station.is_drained)

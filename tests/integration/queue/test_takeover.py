@@ -8,8 +8,9 @@ import pytest
 
 from shared.events import OrderShipped
 from shared.queue import MemoryLedger, Queue
+from shared.queue.keys import GROUP
 from support import RedisServer, eventually
-from support.queueing import LEASE, Link, Station, order
+from support.queueing import LEASE, NORMAL, Link, Station, order
 
 
 class Hall:
@@ -232,3 +233,18 @@ async def test_neighbours_of_a_killer_survive(station: Station) -> None:
 
     ended = sorted(ledger.ended.values())
     assert ended == ["completed", "completed", "dead"]
+
+
+async def test_the_names_of_dead_consumers_are_forgotten_by_one_that_starts(station: Station) -> None:
+    await station.send(order("o"))
+    await station.serve(Queue("orders"))
+    await eventually(station.is_drained)
+    await station.client.xgroup_createconsumer(NORMAL, GROUP, "gone")
+
+    await station.serve(Queue("orders"), gone=timedelta())
+
+    await eventually(lambda: _is_forgotten(station, "gone"))
+
+
+async def _is_forgotten(station: Station, name: str) -> bool:
+    return name not in await station.consumers()

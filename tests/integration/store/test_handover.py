@@ -307,3 +307,23 @@ async def test_a_repeated_outcome_is_told_again(
 
     assert [report.outcome for report in gateway.told("outcomes")] == ["completed", "completed"]
     assert not (await row(database, Inbox)).unreported
+
+
+async def test_an_older_gateway_is_told_no_field_that_it_does_not_know(
+    ledger: SqlLedger, handover: HandOver, gateway: FakeGateway
+) -> None:
+    """It refuses unknown fields; what came later is told only where there is something in it."""
+    told: list[bytes] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        told.append(request.content)
+        return httpx.Response(204)
+
+    gateway.answer = answer
+    async with ledger.transaction(delivery()):
+        current_unit().publish(OrderCancelled(order_id="o", reason="changed_mind"))
+
+    await handover.hand_over_once()
+
+    assert told
+    assert not any(field in body for body in told for field in (b'"traceparent"', b'"uncertain"'))

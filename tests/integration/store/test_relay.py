@@ -72,7 +72,7 @@ def redis() -> FakeRedis:
     return FakeRedis()
 
 
-def outbox(id: str = "x", *, age: timedelta = LONG_AGO, queue: str = "orders", **values: Any) -> Outbox:  # noqa: A002
+def outbox(id: str = "x", *, age: timedelta = LONG_AGO, queue: str = "orders", **values: Any) -> Outbox:  # noqa: A002 its column
     columns: dict[str, Any] = sendable_columns(envelope(id), queue)
     columns |= {"created_at": datetime.now(UTC) - age} | values
     return Outbox(**columns)

@@ -149,7 +149,7 @@ def test_no_secret_shows_in_the_settings_text(monkeypatch: pytest.MonkeyPatch) -
 
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        load(Settings).concurrency = 7  # type: ignore[misc]
+        load(Settings).concurrency = 7  # type: ignore[misc] it is frozen
 
 
 PROGRAM = """

@@ -105,8 +105,8 @@ async def test_a_call_is_a_span_below_the_present_one_and_carries_itself_on() ->
 
     spans = await reported.spans()
     call, handle = spans["POST provider"], spans["handle"]
-    assert call.parent.span_id == handle.context.span_id  # type: ignore[attr-defined]
-    assert f"{call.context.span_id:016x}" in carried  # type: ignore[attr-defined]
+    assert call.parent.span_id == handle.context.span_id  # type: ignore[attr-defined] a finished span has it
+    assert f"{call.context.span_id:016x}" in carried  # type: ignore[attr-defined] a finished span has it
     assert carried.split("-")[1] == TRACE
     assert present_traceparent() is None
 
@@ -122,8 +122,8 @@ async def test_a_call_that_fails_says_by_what_and_not_what_that_said() -> None:
         raise ValueError("a secret")
 
     call = (await reported.spans())["POST provider"]
-    assert call.status.status_code is StatusCode.ERROR  # type: ignore[attr-defined]
-    assert "secret" not in call.to_json()  # type: ignore[attr-defined]
+    assert call.status.status_code is StatusCode.ERROR  # type: ignore[attr-defined] a finished span has it
+    assert "secret" not in call.to_json()  # type: ignore[attr-defined] a finished span has it
 
 
 async def test_an_event_of_a_trace_is_sent_as_a_span_and_goes_on_from_it() -> None:
@@ -134,7 +134,7 @@ async def test_an_event_of_a_trace_is_sent_as_a_span_and_goes_on_from_it() -> No
     span = (await reported.spans())["send orders"]
     (sent,) = sender.envelopes
     assert epoch == "epoch"
-    assert sent.traceparent == f"00-{TRACE}-{span.context.span_id:016x}-01"  # type: ignore[attr-defined]
+    assert sent.traceparent == f"00-{TRACE}-{span.context.span_id:016x}-01"  # type: ignore[attr-defined] a finished span has it
 
 
 async def test_an_event_without_a_trace_is_sent_as_it_is() -> None:
@@ -160,7 +160,7 @@ async def test_a_sending_that_did_not_happen_is_an_error(trouble: Exception | No
         assert await sending is None
 
     span = (await reported.spans())["send orders"]
-    assert span.status.description == ("ConnectionError" if trouble else "closed")  # type: ignore[attr-defined]
+    assert span.status.description == ("ConnectionError" if trouble else "closed")  # type: ignore[attr-defined] a finished span has it
 
 
 @pytest.mark.timeout(30)

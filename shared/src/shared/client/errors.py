@@ -28,7 +28,7 @@ class PublishRefusedError(PublishError):
     `type` names the problem for programs, `errors` says which fields are wrong, where any are.
     """
 
-    def __init__(self, problem: Problem, *, id: str, status: int) -> None:  # noqa: A002
+    def __init__(self, problem: Problem, *, id: str, status: int) -> None:  # noqa: A002 the envelope's word
         super().__init__(": ".join(filter(None, (f"{status} {problem.title}", problem.detail))), id=id)
         self.status = status
         self.type = problem.type
@@ -44,6 +44,6 @@ class GatewayUnavailableError(PublishError):
     where there was none.
     """
 
-    def __init__(self, message: str, *, id: str, status: int | None = None) -> None:  # noqa: A002
+    def __init__(self, message: str, *, id: str, status: int | None = None) -> None:  # noqa: A002 the envelope's word
         super().__init__(message, id=id)
         self.status = status

@@ -37,8 +37,6 @@ PATIENCE_SECONDS = 0.02
 GUARANTEED = 0.1
 """The share of the places to which each of the lower lanes has a right."""
 UNSETTLED = timedelta(seconds=30)
-GONE = timedelta(hours=1)
-"""After this long without a sign, and with nothing in its hands, a consumer's name is forgotten."""
 IDLE_SECONDS = 1.0
 """The longest that the loop waits for anything, so that its beat is a sign of life."""
 UNHEARD_SECONDS = 0.25
@@ -56,6 +54,8 @@ class ConsumerOptions:
     grace: timedelta = timedelta(seconds=15)
     """How long running handlers have to finish when the consumer stops."""
     policy: RetryPolicy = field(default_factory=RetryPolicy)
+    gone: timedelta = timedelta(hours=1)
+    """After this long without a sign, and with nothing in hand, another consumer's name is forgotten."""
 
 
 class Observer(Protocol):
@@ -336,7 +336,7 @@ class Consumer:
 
     def _tidyings(self) -> list[Call]:
         """Forget the names of consumers that are long gone."""
-        gone_ms = int(GONE.total_seconds() * 1000)
+        gone_ms = int(self._options.gone.total_seconds() * 1000)
         return [Call("tidy", (lane,), (GROUP, gone_ms)) for lane in self._keys.lanes]
 
     def _ended(self, task: asyncio.Task[None]) -> None:

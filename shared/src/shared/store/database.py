@@ -206,7 +206,7 @@ def _configure_sqlite(engine: Engine) -> None:
         # off may hold on to that; the close that follows here does not end it. A rollback before it does.
         driver = connection.driver_connection
         if driver._connection is not None:  # noqa: SLF001 aiosqlite has no way in that does not wait
-            driver._tx.put_nowait((None, driver._connection.rollback))  # noqa: SLF001
+            driver._tx.put_nowait((None, driver._connection.rollback))  # noqa: SLF001 aiosqlite has no other way
 
     event.listen(engine, "connect", connected)
     event.listen(engine, "invalidate", invalidated)
