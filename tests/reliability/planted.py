@@ -81,8 +81,8 @@ BUGS = (
         [
             Change(
                 "shared/store/ledger.py",
-                "_insert_inbox(session, _ended(delivery, Outcome.COMPLETED)):\n",
-                "_insert_inbox(session, _ended(delivery, Outcome.COMPLETED)) and not delivery:\n",
+                "insert_inbox(session, ended_row(delivery, Outcome.COMPLETED)):\n",
+                "insert_inbox(session, ended_row(delivery, Outcome.COMPLETED)) and not delivery:\n",
             )
         ],
         KILLS,
