@@ -14,18 +14,19 @@ from redis.exceptions import NoPermissionError, RedisError, ResponseError
 from shared.events import Envelope
 from shared.queue import RedisSender
 from shared.queue.connection import connect
-from shared.queue.keys import QueueKeys
+from shared.queue.keys import GROUP, QueueKeys
 from support.checker import Checker
 from support.faults_load import Load
 from support.plane import PlaneSystem
 from support.queueing import order
 from support.redis_sets import SentinelSet
-from support.redis_tls import GuardedServer, make_users
+from support.redis_tls import GuardedServer, make_certificates, make_users
 from support.system import QUEUES, Shape
 from support.waiting import until
 
 SHAPE = Shape(gateways=1, orders=1, payments=1, inventories=1, notifications=1)
 SERVICES = ("gateway", *QUEUES)
+SCALER = "scaler"
 
 DANGEROUS = [
     "FLUSHALL",
@@ -145,7 +146,7 @@ def test_the_system_runs_with_them_and_is_refused_nothing(
         assert server.refusals() == []
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", [*SERVICES, SCALER])
 def test_it_is_refused_all_else(server: GuardedServer, service: str) -> None:
     own = QUEUES.get(service)
     with server.client(service) as client:
@@ -154,6 +155,23 @@ def test_it_is_refused_all_else(server: GuardedServer, service: str) -> None:
 
         assert allowed == []
         assert client.ping()
+
+
+def test_who_scales_may_count_what_waits_and_what_is_in_hand_and_nothing_more(server: GuardedServer) -> None:
+    keys = [QueueKeys(queue) for queue in QUEUES.values()]
+    asyncio.run(_send(server.url_of("gateway"), [order("1")]))
+    with server.client("admin") as admin:
+        admin.xgroup_create(keys[0].lanes[1], GROUP, id="0")
+    with server.client(SCALER) as client:
+        assert client.xinfo_groups(keys[0].lanes[1])[0]["lag"] == 1
+        assert client.xpending(keys[0].lanes[1], GROUP)["pending"] == 0
+        assert client.xlen(keys[0].lanes[1]) == 1
+        tries = [f"XADD {lane} * a b" for key in keys for lane in key.lanes]
+        tries += [opening.format(control=key.control) for key in keys for opening in OPENING]
+        tries += [f"HMGET {key.control} epoch" for key in keys]
+        tries += [f"XRANGE {lane} - +" for key in keys for lane in key.lanes]
+
+        assert [command for command in tries if not _is_refused(client, *command.split())] == []
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -211,15 +229,17 @@ def test_what_was_sent_survives_a_crash_under_these_users(server: GuardedServer)
         assert client.xlen(QueueKeys("orders").lanes[1]) == 2
 
 
-def test_sentinels_and_replicas_have_users_of_their_own_too(tmp_path: Path) -> None:
-    directory = tmp_path / "sentinels"
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_sentinels_and_replicas_have_users_of_their_own_too(tmp_path: Path, tls: bool) -> None:
+    directory, certificates = tmp_path / "sentinels", tmp_path / "tls"
     directory.mkdir()
+    make_certificates(certificates)
     (directory / "users.acl").write_text(make_users(tmp_path / "passwords"))
 
     def password(user: str) -> str:
         return (tmp_path / "passwords" / f"{user}.password").read_text()
 
-    with SentinelSet(directory, passwords=password) as sentinels:
+    with SentinelSet(directory, passwords=password, tls=certificates if tls else None) as sentinels:
         url = sentinels.url.replace("://", f"://gateway:{password('gateway')}@")
         asyncio.run(_send(url, [order("1")]))
         old = sentinels.primary()

@@ -92,8 +92,8 @@ BUGS = (
         [
             Change(
                 "shared/store/ledger.py",
-                "                raise AlreadyEndedError\n",
-                "                raise AlreadyEndedError\n            await session.commit()\n",
+                "                raise AlreadyEndedError(verdict)\n",
+                "                raise AlreadyEndedError(verdict)\n            await session.commit()\n",
             )
         ],
         POINTS,

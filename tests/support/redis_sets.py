@@ -16,6 +16,7 @@ from shared.events import QUEUES
 from shared.queue.keys import QueueKeys
 from support.ports import free_port
 from support.redis_server import RedisServer, redis_binary
+from support.redis_tls import tls_binary, tls_options
 from support.waiting import until
 
 PRIMARY = "mymaster"
@@ -35,21 +36,25 @@ class Node(RedisServer):
         port: int | None = None,
         mode: Sequence[str] = (),
         admin: str | None = None,
+        tls: Path | None = None,
     ) -> None:
-        """`admin` is that user's password, where the server has users."""
+        """`admin` is that user's password, where the server has users; `tls` has certificates."""
         directory.mkdir()
         super().__init__(directory)
         self.port = port or self.port
         self.url = f"redis://127.0.0.1:{self.port}/0"
-        told = {"port": str(self.port), "bind": "127.0.0.1", "dir": str(directory), **options}
+        listening = {"port": "0", "tls-port": str(self.port)} if tls else {"port": str(self.port)}
+        told = {**listening, "bind": "127.0.0.1", "dir": str(directory), **options}
         self.file = directory / "server.conf"
         self.file.write_text("".join(f"{name} {value}\n" for name, value in told.items()))
-        self._command = [str(redis_binary()), str(self.file), *mode]
-        self._login: dict[str, Any] = {} if admin is None else {"username": "admin", "password": admin}
+        self._command = [str(tls_binary() if tls else redis_binary()), str(self.file), *mode]
+        self._access: dict[str, Any] = {} if admin is None else {"username": "admin", "password": admin}
+        if tls:
+            self._access |= {"ssl": True, "ssl_ca_certs": str(tls / "ca.crt")}
 
     def client(self) -> Redis:
         retry = Retry(NoBackoff(), 0)
-        return Redis(host="127.0.0.1", port=self.port, retry=retry, socket_timeout=5, **self._login)
+        return Redis(host="127.0.0.1", port=self.port, retry=retry, socket_timeout=5, **self._access)
 
     def ask(self, *command: str | int) -> Any:
         with self.client() as client:
@@ -71,20 +76,28 @@ class SentinelSet:
     """One primary, two replicas, three sentinels. A server that comes back is made a replica."""
 
     def __init__(
-        self, directory: Path, *, down_after: float = 1.0, passwords: Callable[[str], str] | None = None
+        self,
+        directory: Path,
+        *,
+        down_after: float = 1.0,
+        passwords: Callable[[str], str] | None = None,
+        tls: Path | None = None,
     ) -> None:
         """`down_after`, in seconds: how long a silent primary is borne.
 
         With `passwords`, of each user, it is as `deploy/redis` has it: a `users.acl` lies in the directory.
+        With `tls`, a directory of certificates, nobody speaks without TLS to anybody.
         """
-        server, admin = SERVER, None
+        secured = tls_options(tls) if tls else {}
+        server, admin = {**SERVER, **secured}, None
         if passwords:
             follower = {"masteruser": "replica", "masterauth": passwords("replica")}
-            server, admin = {**SERVER, **follower, "aclfile": f"{directory}/users.acl"}, passwords("admin")
-        self.servers = [Node(directory / "server-1", server, admin=admin)]
+            server, admin = {**server, **follower, "aclfile": f"{directory}/users.acl"}, passwords("admin")
+        self.servers = [Node(directory / "server-1", server, admin=admin, tls=tls)]
         follow = {**server, "replicaof": f"127.0.0.1 {self.servers[0].port}"}
-        self.servers += [Node(directory / f"server-{n}", follow, admin=admin) for n in (2, 3)]
+        self.servers += [Node(directory / f"server-{n}", follow, admin=admin, tls=tls) for n in (2, 3)]
         watch = {
+            **secured,
             f"sentinel monitor {PRIMARY}": f"127.0.0.1 {self.servers[0].port} 2",
             f"sentinel down-after-milliseconds {PRIMARY}": str(int(down_after * 1000)),
             f"sentinel failover-timeout {PRIMARY}": "10000",
@@ -94,9 +107,12 @@ class SentinelSet:
                 f"sentinel auth-user {PRIMARY}": "sentinel",
                 f"sentinel auth-pass {PRIMARY}": passwords("sentinel"),
             }
-        self.sentinels = [Node(directory / f"sentinel-{n}", watch, mode=["--sentinel"]) for n in (1, 2, 3)]
+        self.sentinels = [
+            Node(directory / f"sentinel-{n}", watch, mode=["--sentinel"], tls=tls) for n in (1, 2, 3)
+        ]
         hosts = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
-        self.url = f"redis+sentinel://{hosts}/{PRIMARY}/0"
+        scheme, query = ("rediss", f"?ssl_ca_certs={tls / 'ca.crt'}") if tls else ("redis", "")
+        self.url = f"{scheme}+sentinel://{hosts}/{PRIMARY}/0{query}"
         self._running = ExitStack()
 
     def start(self) -> None:

@@ -34,10 +34,8 @@ class GuardedServer(RedisServer):
         users.write_text(make_users(self._passwords))
         options: dict[str, Any] = {"bind": "127.0.0.1", "dir": directory}
         if tls:
-            _run(DEPLOY / "make-test-certificates.sh", self._certificates)
-            files = {"cert-file": "server.crt", "key-file": "server.key", "ca-cert-file": "ca.crt"}
-            options |= {f"tls-{name}": self._certificates / file for name, file in files.items()}
-            options |= {"tls-port": self.port}
+            make_certificates(self._certificates)
+            options |= {**_files(self._certificates), "tls-port": self.port}
         else:
             options |= {"port": self.port}
         options |= {"aclfile": users}
@@ -90,6 +88,24 @@ class GuardedServer(RedisServer):
 def make_users(passwords: Path) -> str:
     """The text of `users.acl`; makes the passwords in this directory."""
     return _run(DEPLOY / "make-users.sh", passwords)
+
+
+def make_certificates(directory: Path) -> None:
+    """An authority, and a certificate of this machine."""
+    _run(DEPLOY / "make-test-certificates.sh", directory)
+
+
+def tls_options(certificates: Path) -> dict[str, str]:
+    """What `deploy/redis/sentinel.conf` and `tls.conf` say, with these certificates, but for the port."""
+    lines = (DEPLOY / "sentinel.conf").read_text().splitlines()
+    settings = dict(line.removeprefix("# ").split(maxsplit=1) for line in lines if line.startswith("# tls-"))
+    del settings["tls-port"]
+    return settings | _files(certificates)
+
+
+def _files(certificates: Path) -> dict[str, str]:
+    names = {"cert-file": "server.crt", "key-file": "server.key", "ca-cert-file": "ca.crt"}
+    return {f"tls-{name}": str(certificates / file) for name, file in names.items()}
 
 
 def _run(program: Path, directory: Path) -> str:

@@ -1,11 +1,13 @@
 """What is sent is handled: all of it, by priority, and then it is gone."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import pytest
 
 from shared.events import OrderCancelled, OrderShipped, Priority
-from shared.queue import MemoryLedger, Queue
+from shared.queue import AlreadyEndedError, Delivery, MemoryLedger, Queue, Verdict
 from support import eventually
 from support.queueing import HIGH, LOW, NORMAL, ORDERS, Station, order, wrap
 
@@ -160,6 +162,19 @@ async def test_a_repeated_event_is_handled_once(station: Station) -> None:
     await eventually(station.is_drained)
 
     assert handled.orders == ["o"]
+
+
+async def test_who_observes_hears_what_the_ledger_made_of_a_run_that_had_ended(station: Station) -> None:
+    class Contradicted(MemoryLedger):
+        @asynccontextmanager
+        async def transaction(self, delivery: Delivery) -> AsyncGenerator[None]:
+            raise AlreadyEndedError(Verdict("dead", reason="id_conflict"))
+            yield
+
+    worker = await station.serve(Handled().queue, ledger=Contradicted())
+    await station.send(order("o"))
+
+    await eventually(lambda: worker.journal.outcomes("o") == ["dead"])
 
 
 async def test_another_run_of_an_event_is_handled_again(station: Station) -> None:

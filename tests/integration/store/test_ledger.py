@@ -132,9 +132,10 @@ class TestTheSameIdWithAnotherBody:
         await complete(ledger, delivery())
         conflict = delivery(self.OTHER, entry="2-2")
 
-        with pytest.raises(AlreadyEndedError):
+        with pytest.raises(AlreadyEndedError) as raised:
             await complete(ledger, conflict)
 
+        assert (raised.value.verdict.outcome, raised.value.verdict.reason) == ("dead", "id_conflict")
         kept, first = await rows(database, Inbox)
         assert (kept.event_id, kept.outcome, kept.reason) == ("orders:2:2-2", "dead", "id_conflict")
         assert kept.raw == conflict.raw
@@ -143,10 +144,13 @@ class TestTheSameIdWithAnotherBody:
     async def test_is_kept_once(self, database: Database, ledger: SqlLedger) -> None:
         await complete(ledger, delivery())
 
+        outcomes: list[str] = []
         for _ in range(2):
-            with pytest.raises(AlreadyEndedError):
+            with pytest.raises(AlreadyEndedError) as raised:
                 await complete(ledger, delivery(self.OTHER, entry="2-2"))
+            outcomes.append(raised.value.verdict.outcome)
 
+        assert outcomes == ["dead", "repeated"]
         assert len(await rows(database, Inbox)) == 2
 
 

@@ -69,11 +69,12 @@ def test_waiting_ends_where_running_begins() -> None:
     assert value(metrics, "queue_run_seconds_sum", **ORDERS) == 2.5
 
 
-def test_bytes_that_are_no_event_and_unknown_types_are_one_type() -> None:
+async def test_bytes_that_are_no_event_and_unknown_types_are_one_type() -> None:
     metrics = Metrics("order-worker")
 
     metrics.settled(undecodable(), Verdict("dead", reason="undecodable"), 0.1)
     metrics.settled(delivery(envelope(type="NEVER_HEARD_OF")), Verdict("dead", reason="unknown_type"), 0.1)
+    await metrics.scrape()
 
     assert value(metrics, "queue_handled_total", queue="orders", type="unknown", outcome="dead") == 2
 
@@ -112,6 +113,25 @@ async def test_a_reason_is_told_as_nought_before_it_is_told_as_one() -> None:
 
     assert told == [0, 2, 3]
     assert value(metrics, "queue_troubled_total", **labels) == 3
+
+
+@pytest.mark.parametrize("expected", ["ORDER_SHIPPED", "ORDER_CANCELLED"])
+async def test_an_event_that_dies_before_the_first_scrape_is_told_as_nought_and_then_as_one(
+    expected: str,
+) -> None:
+    metrics = Metrics("order-worker")
+    metrics.expect("orders", [expected])
+    told: list[float | None] = []
+
+    metrics.settled(delivery(), Verdict("dead", reason="invalid"), 0.1)
+    for _ in range(3):
+        lines = (await metrics.scrape()).decode().splitlines()
+        series = 'queue_handled_total{outcome="dead",queue="orders",type="ORDER_SHIPPED"} '
+        told += [float(line.removeprefix(series)) for line in lines if line.startswith(series)]
+    metrics.settled(delivery(), Verdict("dead", reason="invalid"), 0.1)
+
+    assert told == [0, 1, 1]
+    assert value(metrics, "queue_handled_total", outcome="dead", **ORDERS) == 2
 
 
 def test_what_is_expected_is_counted_from_nought() -> None:

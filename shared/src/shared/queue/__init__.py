@@ -3,13 +3,14 @@
 from shared.queue.broker import QueueBroker
 from shared.queue.consumer import Consumer, ConsumerOptions, Observer
 from shared.queue.declaration import Queue
-from shared.queue.ledger import AlreadyEndedError, Delivery, Ledger, Verdict
+from shared.queue.ledger import REPEATED, AlreadyEndedError, Delivery, Ledger, Verdict
 from shared.queue.memory import MemoryLedger
 from shared.queue.outcomes import ExpiredError, GiveUpError, PostponeError, RetryLaterError
 from shared.queue.policy import RetryPolicy
 from shared.queue.sender import RedisSender
 
 __all__ = [
+    "REPEATED",
     "AlreadyEndedError",
     "Consumer",
     "ConsumerOptions",

@@ -14,8 +14,6 @@ from shared.queue.outcomes import ExpiredError, GiveUpError, PostponeError
 STUBBORN = 5
 """How often one event may meet trouble in a ledger that is well again at once, before it is to blame."""
 
-REPEATED = Verdict("repeated")
-
 
 class HandlerExitedError(Exception):
     """A handler tried to end more than itself: a cancellation that nobody asked for, or `sys.exit`."""
@@ -106,7 +104,7 @@ class Handling:
         """What each way of not completing means."""
         match error:
             case AlreadyEndedError():
-                return REPEATED
+                return error.verdict
             case PostponeError():
                 return await self._ledger.postpone(delivery, error)
             case ExpiredError():

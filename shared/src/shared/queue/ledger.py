@@ -92,8 +92,17 @@ class Verdict:
     """Why it did not complete, as one short word; it changes nothing about what is done."""
 
 
+REPEATED = Verdict("repeated")
+"""The run ended before."""
+
+
 class AlreadyEndedError(Exception):
     """This run ended before: there is nothing left to do but to acknowledge the entry."""
+
+    def __init__(self, verdict: Verdict = REPEATED) -> None:
+        """`verdict` is what became of the entry."""
+        super().__init__(verdict.outcome)
+        self.verdict = verdict
 
 
 class Ledger(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from shared.queue.ledger import AlreadyEndedError, Delivery, Verdict
+from shared.queue.ledger import REPEATED, AlreadyEndedError, Delivery, Verdict
 from shared.queue.outcomes import HandlingError, PostponeError, RetryLaterError
 
 
@@ -39,7 +39,7 @@ class MemoryLedger:
     async def begin_alone(self, delivery: Delivery) -> Verdict | None:
         job = (delivery.event_id, delivery.run)
         if job in self.ended:
-            return Verdict("repeated")
+            return REPEATED
         if job in self._began:
             self.failures[job] += 1
         self._began.add(job)

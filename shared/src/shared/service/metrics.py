@@ -57,8 +57,8 @@ class Metrics:
         self._read = LastRead()
         self._asking = asyncio.Lock()
         self._reasons: set[str] = set()
-        self._known: set[tuple[str, ...]] = set()
-        self._untold: Counts[tuple[str, ...]] = Counts()  # of series that no scrape has shown yet
+        self._told: set[Counter] = set()  # the series that a scrape has shown
+        self._untold: Counts[Counter] = Counts()  # what those that none has shown yet have to add
         self.registry.register(self._read)
         ProcessCollector(registry=self.registry)
         self._outcomes = Counter(
@@ -107,19 +107,23 @@ class Metrics:
         build.labels(service, _version(service)).set(1)
 
     def expect(self, queue: str, types: Iterable[str]) -> None:
-        """Counts these from nought on: of a series that begins with one, no rate shows the first."""
+        """Shows these as nought until there is one."""
         for type_name in (*types, "unknown"):
             for outcome in OUTCOMES:
-                self._outcomes.labels(queue, type_name, outcome)
+                self._untold[self._outcomes.labels(queue, type_name, outcome)] += 0
 
     def settled(self, delivery: Delivery, verdict: Verdict, seconds: float) -> None:
         """Implements the queue's `Observer`."""
         type_name = delivery.envelope.type if delivery.envelope else ""
         known = type_name if type_name in EVENT_TYPES else "unknown"
         outcomes, ran, waited = self._of_delivery(delivery.queue, known, verdict.outcome)
-        outcomes.inc()
+        if verdict.outcome == "dead":
+            self._count_from_nought(outcomes)
+        else:
+            outcomes.inc()
         if verdict.reason is not None:
-            self._count_trouble(delivery.queue, verdict.outcome, self._bounded(verdict.reason))
+            reason = self._bounded(verdict.reason)
+            self._count_from_nought(self._troubled.labels(delivery.queue, verdict.outcome, reason))
         ran.observe(seconds)
         arrived = int(delivery.entry_id.partition("-")[0]) / 1000
         waited.observe(max(delivery.started_at.timestamp() - arrived, 0))
@@ -137,19 +141,18 @@ class Metrics:
                 said = await asyncio.gather(*(asked(one, self._within) for one in self._readings))
                 self._read.set([family for families in said for family in families])
         text = generate_latest(self.registry)
-        for labels, times in self._untold.items():
-            self._troubled.labels(*labels).inc(times)
+        for series, times in self._untold.items():
+            series.inc(times)
+        self._told.update(self._untold)
         self._untold.clear()
         return text
 
-    def _count_trouble(self, *labels: str) -> None:
-        """What is new here is told as nought first: nobody knows a reason before there is one."""
-        if labels in self._untold or labels not in self._known:
-            self._known.add(labels)
-            self._troubled.labels(*labels)
-            self._untold[labels] += 1
+    def _count_from_nought(self, series: Counter) -> None:
+        """For what an alert asks: of a series that a scrape first shows as one, no rate shows that one."""
+        if series in self._told:
+            series.inc()
         else:
-            self._troubled.labels(*labels).inc()
+            self._untold[series] += 1
 
     def _series_of_delivery(
         self, queue: str, type_name: str, outcome: str

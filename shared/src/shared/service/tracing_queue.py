@@ -107,8 +107,8 @@ class TracedLedger:
             delivery.traceparent = span.traceparent
             try:
                 yield
-            except AlreadyEndedError:
-                span.tell({"queue.outcome": "repeated"})
+            except AlreadyEndedError as error:
+                span.tell({"queue.outcome": error.verdict.outcome})
                 raise
             except HandlingError as error:
                 span.tell({"queue.outcome": _outcome(error), "queue.reason": error.reason})

@@ -10,7 +10,7 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from shared.queue import AlreadyEndedError, Delivery, Verdict
+from shared.queue import REPEATED, AlreadyEndedError, Delivery, Verdict
 from shared.queue.outcomes import HandlingError, PostponeError, RetryLaterError
 from shared.store.database import Database, is_infrastructure
 from shared.store.runs import (
@@ -85,10 +85,10 @@ class SqlLedger:
         """
         async with self._database.transaction() as session:
             if not await insert_inbox(session, ended_row(delivery, Outcome.COMPLETED)):
-                await self._repeated(session, delivery)
+                verdict = await self._repeated(session, delivery)
                 await session.commit()
                 self._on_commit(())
-                raise AlreadyEndedError
+                raise AlreadyEndedError(verdict)
             unit = self._unit(session, delivery)
             yield unit
             session.add_all(unit.caused)
@@ -223,5 +223,6 @@ class SqlLedger:
         if digest is not None and digest != delivery.digest:
             error = ValueError(f"{delivery.event_id} was handled before, with another body")
             row = ended_row(delivery, Outcome.DEAD, "id_conflict", error)
-            await insert_inbox(session, row | {"event_id": delivery.place, "run": 0})
-        return Verdict("repeated")
+            if await insert_inbox(session, row | {"event_id": delivery.place, "run": 0}):
+                return Verdict(Outcome.DEAD, reason="id_conflict")
+        return REPEATED
