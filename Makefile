@@ -105,7 +105,7 @@ check-licences:
 SBOM := .data/sbom.json
 
 .PHONY: sbom licences audit
-sbom: $(ENVIRONMENT)  ## write what the images contain to .data/sbom.json (CycloneDX)
+sbom: $(ENVIRONMENT)  ## write every Python package of the images to .data/sbom.json (CycloneDX)
 	@mkdir -p $(dir $(SBOM))
 	@$(BIN)/uv export --frozen --quiet --all-packages --no-dev --preview-features sbom-export \
 	  --format cyclonedx1.5 --output-file $(SBOM)

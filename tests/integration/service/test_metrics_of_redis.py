@@ -1,15 +1,17 @@
 """What a scrape says of queues, and what it says while Redis is away."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from shared.queue import PostponeError, Queue, RetryPolicy
 from shared.queue.connection import connect
-from shared.queue.inspection import Inspector
+from shared.queue.inspection import Depth, Inspector
 from shared.service.metrics import Metrics
 from shared.service.metrics_redis import QueueReading
 from support.ports import free_port
@@ -21,8 +23,8 @@ Samples = Mapping[tuple[str, str, str], float]
 """By name, queue and lane; what has no such label has an empty one."""
 
 
-async def scraped(client: Redis, *queues: str) -> Samples:
-    text = await Metrics("gateway", [QueueReading(Inspector(client), queues)]).scrape()
+async def scraped(client: Redis, *queues: str, inspector: Inspector | None = None) -> Samples:
+    text = await Metrics("gateway", [QueueReading(inspector or Inspector(client), queues)]).scrape()
     return {
         (sample.name, sample.labels.get("queue", ""), sample.labels.get("lane", "")): sample.value
         for family in text_string_to_metric_families(text.decode())
@@ -130,8 +132,25 @@ async def test_without_redis_it_says_so_and_no_number_of_a_queue() -> None:
     samples = await scraped(client, "orders")
 
     await client.aclose()
-    assert samples["queue_redis_up", "", ""] == 0
-    assert not [name for name, queue, _ in samples if queue]
+    assert samples == {("queue_redis_up", "orders", ""): 0, ("queue_build_info", "", ""): 1}
+
+
+@pytest.mark.parametrize("trouble", ["away", "hangs"])
+async def test_a_queue_whose_server_is_away_hides_no_other(station: Station, trouble: str) -> None:
+    class OfACluster(Inspector):
+        async def depth(self, queue: str) -> Depth:
+            if queue == "orders" and trouble == "away":
+                raise RedisConnectionError("away")
+            if queue == "orders":
+                await asyncio.Event().wait()
+            return await super().depth(queue)
+
+    samples = await scraped(station.client, "orders", "payments", inspector=OfACluster(station.client))
+
+    assert samples["queue_redis_up", "orders", ""] == 0
+    assert samples["queue_redis_up", "payments", ""] == 1
+    assert samples["queue_depth", "payments", "normal"] == 0
+    assert ("queue_depth", "orders", "normal") not in samples
 
 
 async def test_a_redis_that_is_frozen_holds_up_no_scrape(redis_server: RedisServer) -> None:
@@ -145,4 +164,4 @@ async def test_a_redis_that_is_frozen_holds_up_no_scrape(redis_server: RedisServ
         redis_server.thaw()
         await client.aclose()
 
-    assert samples["queue_redis_up", "", ""] == 0
+    assert samples["queue_redis_up", "orders", ""] == 0

@@ -35,6 +35,9 @@ class FakeRedis:
         """Queue, id and run, in their order."""
         self.clock = ServerClock()
         self.away = False
+        self.silent: set[str] = set()
+        """The queues whose server neither answers nor refuses."""
+        self.cancellations = 0
         self.looks = 0
         self.on_send = asyncio.Event()
         self.hold = asyncio.Event()
@@ -44,8 +47,7 @@ class FakeRedis:
         self.next_epoch = "e2"
 
     async def send(self, queue: str, envelopes: Sequence[Envelope]) -> str | None:
-        if self.away:
-            raise RedisConnectionError("away")
+        await self._reach(queue)
         if self.wipe_at is not None and len(self.sent) >= self.wipe_at:
             self.wipe_at = None
             self.epochs = dict.fromkeys(self.epochs, self.next_epoch)
@@ -58,9 +60,26 @@ class FakeRedis:
 
     async def epoch(self, queue: str) -> str | None:
         self.looks += 1
+        await self._reach(queue)
+        return self.epochs[queue]
+
+    async def _reach(self, queue: str) -> None:
         if self.away:
             raise RedisConnectionError("away")
-        return self.epochs[queue]
+        if queue in self.silent:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.cancellations += 1
+                await self._leave(seconds=0.1 * self.cancellations)
+                raise
+
+    async def _leave(self, *, seconds: float) -> None:
+        """As a connection that takes its time to close."""
+        try:
+            await asyncio.sleep(seconds)
+        except asyncio.CancelledError:
+            self.cancellations += 1
 
     @property
     def ids(self) -> list[str]:
@@ -252,11 +271,36 @@ async def test_an_absent_redis_only_delays(database: Database, redis: FakeRedis)
         relay.send_soon(await add(database, outbox("a"), outbox("b")))
         await asyncio.sleep(0.3)
         assert redis.ids == []
-        assert redis.looks < 10
+        assert redis.looks < 20
 
         redis.away = False
 
         await eventually(lambda: redis.ids == ["a", "b"], within=13)
+
+
+@pytest.mark.parametrize("age", [timedelta(), LONG_AGO], ids=["at once", "by a sweep"])
+async def test_a_queue_whose_server_hangs_is_in_no_other_queues_way(
+    database: Database, redis: FakeRedis, age: timedelta
+) -> None:
+    redis.silent.add("orders")
+    async with relaying(database, redis) as relay:
+        relay.send_soon(await add(database, outbox("a", age=timedelta())))
+        await asyncio.sleep(0.1)
+
+        added = await add(database, outbox("b", queue="inventory", age=age))
+        if not age:
+            relay.send_soon(added)
+
+        await eventually(lambda: redis.ids == ["b"], within=1)
+
+
+async def test_each_of_its_tasks_is_cancelled_once(database: Database, redis: FakeRedis) -> None:
+    """A second cancellation, while a connection is being closed for the first, hangs aiosqlite."""
+    redis.silent |= {"orders", "inventory"}
+    async with relaying(database, redis):
+        await eventually(lambda: redis.looks == 2)
+
+    assert redis.cancellations == 2
 
 
 async def test_what_another_relay_sends_is_left_to_it(worker_url: str, database: Database) -> None:
@@ -278,7 +322,7 @@ async def test_what_another_relay_sends_is_left_to_it(worker_url: str, database:
 
 
 async def test_a_drain_sends_what_waits(database: Database, redis: FakeRedis) -> None:
-    relay = Relay(database, Outbox, redis, queues=("orders",))
+    relay = Relay(database, Outbox, redis, queues=("orders", "inventory"))
     relay.send_soon(await add(database, outbox("a"), outbox("b", queue="inventory")))
 
     await relay.drain()

@@ -97,7 +97,7 @@ async def test_a_sweep_during_which_redis_is_wiped_ends(
     assert isinstance(sender.clock, ServerClock)
 
     for _ in range(4):
-        await relay.sweep()
+        await relay.sweep("orders")
 
     assert sender.sends <= 7
     with redis_server.client() as client:

@@ -103,6 +103,22 @@ def test_a_service_starts_after_its_own_migrations(service: str) -> None:
     assert job["restart"] == "no"
 
 
+@pytest.mark.parametrize(
+    "name", [name for name in CONTAINERS if CONTAINERS[name]["image"].startswith("shop-")]
+)
+def test_an_image_that_is_built_here_is_never_asked_of_a_registry(name: str) -> None:
+    assert CONTAINERS[name]["pull_policy"] == "never"
+
+
+@pytest.mark.parametrize("name", ["redis", "postgres", "prometheus", "grafana"])
+def test_a_start_waits_until_it_answers(name: str) -> None:
+    assert CONTAINERS[name]["healthcheck"]["test"][0] == "CMD"
+
+
+def test_the_collector_is_asked_nothing_since_its_image_holds_the_collector_alone() -> None:
+    assert "healthcheck" not in CONTAINERS["otel-collector"]
+
+
 def test_everything_that_is_mounted_is_there() -> None:
     mounted = {
         volume.partition(":")[0]

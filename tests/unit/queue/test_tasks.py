@@ -2,10 +2,13 @@
 
 import asyncio
 
+import pytest
+
 from shared.queue.tasks import end_all
 
 
-async def test_a_task_that_swallows_a_cancellation_is_ended() -> None:
+async def test_a_task_that_swallows_a_cancellation_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.queue.tasks.AGAIN_SECONDS", 0.05)
     swallowed = 0
 
     async def swallow() -> None:

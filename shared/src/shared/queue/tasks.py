@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-AGAIN_SECONDS = 0.5
+AGAIN_SECONDS = 2.0
+"""Longer than what a task does in its end: aiosqlite never ends a close that a second cancellation meets."""
 
 
 async def end_all(tasks: Iterable["asyncio.Task[Any]"]) -> None:

@@ -1,11 +1,15 @@
 """What is read of Redis at a scrape: how full the queues are, who works on them, the server's memory."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from redis.exceptions import RedisError
 
 from shared.queue.inspection import Depth, Inspector, Memory
+from shared.service.metrics_reading import ASK_SECONDS
 
 Seen = TypeVar("Seen")
 
@@ -14,18 +18,35 @@ _BY_QUEUE = ("queue",)
 
 
 class QueueReading:
-    """Of these queues; a few commands in two round trips for each."""
+    """Of these queues, all at once; a few commands in two round trips for each.
 
-    up = ("queue_redis_up", "Whether Redis answered this scrape.")
+    In a cluster each may be on a server of its own: only what is on one that is away is left out.
+    """
+
+    up = None
 
     def __init__(self, inspector: Inspector, queues: Sequence[str]) -> None:
         self._inspector = inspector
         self._queues = queues
 
     async def read(self) -> Iterable[Metric]:
-        depths = {queue: await self._inspector.depth(queue) for queue in self._queues}
-        memories = {queue: await self._inspector.memory(queue) for queue in self._queues}
-        return (*_by_lane(depths), *_by_queue(depths), *_memory(memories))
+        looks = await asyncio.gather(*(self._look(queue) for queue in self._queues))
+        seen = {queue: look for queue, look in zip(self._queues, looks, strict=True) if look}
+        up = GaugeMetricFamily(
+            "queue_redis_up", "Whether the queue's server answered this scrape.", labels=_BY_QUEUE
+        )
+        for queue in self._queues:
+            up.add_metric((queue,), queue in seen)
+        depths = {queue: depth for queue, (depth, _) in seen.items()}
+        memories = {queue: memory for queue, (_, memory) in seen.items()}
+        return (up, *_by_lane(depths), *_by_queue(depths), *_memory(memories))
+
+    async def _look(self, queue: str) -> tuple[Depth, Memory] | None:
+        """Within less time than the whole reading has, so that what the others say is told."""
+        with suppress(RedisError, OSError):  # a TimeoutError is an OSError
+            async with asyncio.timeout(ASK_SECONDS * 0.75):
+                return await self._inspector.depth(queue), await self._inspector.memory(queue)
+        return None
 
 
 def _by_lane(depths: Mapping[str, Depth]) -> Iterable[Metric]:

@@ -21,6 +21,7 @@ from sqlmodel import col
 
 from shared.events.envelope import Envelope
 from shared.queue.clock import ServerClock
+from shared.queue.tasks import end_all
 from shared.store.database import Database, is_infrastructure
 from shared.store.statements import lock_in_order
 from shared.store.tables import Sendable, utc_now
@@ -56,7 +57,10 @@ class Sender(Protocol):
 
 
 class Relay:
-    """Sends the open rows of one table to their queues."""
+    """Sends the open rows of one table to their queues.
+
+    Each queue by itself: where one of them has a server of its own, its trouble delays no other.
+    """
 
     def __init__(
         self,
@@ -67,15 +71,15 @@ class Relay:
         queues: Sequence[str],
         sweep: float = 1.0,
     ) -> None:
-        """`sweep` is the mean time between two sweeps, in seconds."""
+        """`queues` are all that rows are for; `sweep` is the mean time between two sweeps, in seconds."""
         self._database = database
         self._table = table
         self._sender = sender
-        self._queues = queues
         self._interval = sweep
-        self._pending: dict[str, list[Envelope]] = defaultdict(list)
+        self._pending: dict[str, list[Envelope]] = {queue: [] for queue in queues}
         self._held = 0
-        self._wake = asyncio.Event()
+        self._storing = asyncio.Lock()  # one connection, of a pool that others need too, is enough
+        self._wake = {queue: asyncio.Event() for queue in queues}
 
     def send_soon(self, rows: Iterable[Sendable]) -> None:
         """Takes rows that were just committed; delayed ones wait for the sweep."""
@@ -83,40 +87,48 @@ class Relay:
             if row.not_before is None and self._held < PENDING:
                 self._pending[row.queue].append(row.envelope())
                 self._held += 1
-        self._wake.set()
+            self._wake[row.queue].set()
 
     async def run(self) -> None:
         """Sends until it is cancelled. An error of Redis or the database only delays."""
+        relays = [asyncio.create_task(self._relay(queue), name=f"relay to {queue}") for queue in self._wake]
+        try:
+            ended, _ = await asyncio.wait(relays, return_when=asyncio.FIRST_EXCEPTION)
+            for relay in ended:
+                relay.result()
+        finally:
+            await end_all(relays)
+
+    async def _relay(self, queue: str) -> None:
         pause, due = self._interval, time.monotonic()  # the first sweep at once: it opens what it may open
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(max(due - time.monotonic(), 0)):
-                    await self._wake.wait()
-            self._wake.clear()
-            await self._send_pending()
+                    await self._wake[queue].wait()
+            self._wake[queue].clear()
+            await self._send_pending(queue)
             if time.monotonic() >= due:
-                pause = self._interval if await self._swept() else min(pause * 2, 5.0)
+                pause = self._interval if await self._swept(queue) else min(pause * 2, 5.0)
                 due = time.monotonic() + random.uniform(0.5, 1.5) * pause
 
     async def drain(self) -> None:
         """Sends what the fast path still holds; for a stop in good order."""
         while self._held:
-            await self._send_pending()
+            await asyncio.gather(*(self._send_pending(queue) for queue in self._pending))
 
-    async def _send_pending(self) -> None:
-        pending, self._pending = self._pending, defaultdict(list)
-        self._held = 0
-        for queue, envelopes in pending.items():
-            for start in range(0, len(envelopes), BATCH):
-                try:
-                    await self._send(queue, envelopes[start : start + BATCH])
-                except (RedisError, OSError) as error:
-                    log.warning("relay_send_failed", extra={"queue": queue, "error": repr(error)})
-                    break  # the sweep has the rest
-                except Exception as error:
-                    if not is_infrastructure(error):
-                        raise
-                    log.warning("relay_mark_failed", extra={"queue": queue, "error": repr(error)})
+    async def _send_pending(self, queue: str) -> None:
+        envelopes, self._pending[queue] = self._pending[queue], []
+        self._held -= len(envelopes)
+        for start in range(0, len(envelopes), BATCH):
+            try:
+                await self._send(queue, envelopes[start : start + BATCH])
+            except (RedisError, OSError) as error:
+                log.warning("relay_send_failed", extra={"queue": queue, "error": repr(error)})
+                break  # the sweep has the rest
+            except Exception as error:
+                if not is_infrastructure(error):
+                    raise
+                log.warning("relay_mark_failed", extra={"queue": queue, "error": repr(error)})
 
     async def _send(self, queue: str, envelopes: Sequence[Envelope]) -> str | None:
         epoch = await self._sender.send(queue, envelopes)
@@ -129,7 +141,7 @@ class Relay:
         runs: dict[int, list[str]] = defaultdict(list)
         for envelope in envelopes:
             runs[envelope.run].append(envelope.id)
-        async with self._database.transaction() as session:
+        async with self._storing, self._database.transaction() as session:
             await lock_in_order(session, self._table, [envelope.id for envelope in envelopes])
             for run, ids in runs.items():
                 mine = col(self._table.id).in_(ids) & (col(self._table.run) == run)
@@ -137,24 +149,22 @@ class Relay:
                     update(self._table).where(mine).values(sent_epoch=epoch, claimed_until=None)
                 )
 
-    async def _swept(self) -> bool:
+    async def _swept(self, queue: str) -> bool:
         """Whether a sweep went through."""
         try:
-            await self.sweep()
+            await self.sweep(queue)
         except Exception as error:
             if not (isinstance(error, RedisError | OSError) or is_infrastructure(error)):
                 raise
-            log.warning("relay_sweep_failed", extra={"error": repr(error)})
+            log.warning("relay_sweep_failed", extra={"queue": queue, "error": repr(error)})
             return False
         return True
 
-    async def sweep(self) -> None:
-        """Sends all that is due, once. Raises what Redis or the database raises."""
-        for queue in self._queues:
-            await self._sweep(queue)
+    async def sweep(self, queue: str) -> None:
+        """Sends all that is due to this queue, once. Raises what Redis or the database raises.
 
-    async def _sweep(self, queue: str) -> None:
-        """Sends all that is due to this queue. The epoch is read first: rows sent in another are due."""
+        The epoch is read first: rows that were sent in another are due.
+        """
         epoch = await self._sender.epoch(queue)
         if epoch is None:
             return
@@ -180,7 +190,7 @@ class Relay:
             & or_(col(table.not_before).is_(None), col(table.not_before) <= self._sender.clock.now())
         )
         some = select(col(table.id)).where(due).order_by(col(table.id)).limit(BATCH)
-        async with self._database.transaction() as session:
+        async with self._storing, self._database.transaction() as session:
             rows = await session.execute(
                 update(table)
                 .where(col(table.id).in_(some.with_for_update(skip_locked=True)))
