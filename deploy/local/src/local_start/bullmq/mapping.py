@@ -106,8 +106,8 @@ class JobMappings(_Strict):
             raise DoesNotMapError("there is no event type of this name") from None
         except ValidationError as error:
             raise DoesNotMapError(f"not the data of {type_name}: {_first(error)}") from None
-        except ValueError:
-            raise DoesNotMapError("its data is no JSON text") from None
+        except (ValueError, RecursionError):  # no JSON, or deeper than anything that was meant
+            raise DoesNotMapError("its data can't be read as JSON") from None
 
     def lane_of(self, job: Job) -> Priority:
         return self.priority.of(job.priority)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from importlib.resources import files
+from math import isfinite
 from typing import Any, Final, cast
 
 from redis.asyncio import Redis
@@ -120,14 +121,18 @@ class BullQueue:
             bond = Bond.FLOW
         elif scheduler is not None:
             bond = Bond.SCHEDULE
+        try:
+            text, at, rank = (name or b"").decode(), _whole(created), _whole(priority)
+        except ValueError:
+            text, at, rank, bond = repr(name)[:100], 0, 0, bond or Bond.UNREADABLE
         return Job(
             queue=self.name,
             id=job_id,
             state=state,
-            name=(name or b"").decode(),
+            name=text,
             data=data or b"",
-            created=int(created or 0),
-            priority=int(priority or 0),
+            created=at,
+            priority=rank,
             due=due_of(score) if state is State.DELAYED else None,
             bond=bond,
         )
@@ -144,3 +149,11 @@ class BullQueue:
 
     def _key(self, part: str) -> str:
         return f"{self.prefix}:{self.name}:{part}"
+
+
+def _whole(number: bytes | None) -> int:
+    """BullMQ takes what JavaScript calls a number, `performance.now()` too. Raises `ValueError`."""
+    value = float(number or 0)
+    if not isfinite(value):
+        raise ValueError("no number")
+    return int(value)
