@@ -2,6 +2,7 @@
 
 import asyncio
 import statistics
+import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -130,57 +131,51 @@ async def consume_raw(url: str, count: int) -> float:
 
 
 async def latency(url: str, rate: int, seconds: float) -> list[float]:
-    """Milliseconds from before the publish to the start of the handler."""
+    """Milliseconds from before the publish, in a process of its own as everywhere, to the handler's start."""
     client = connect(url)
     await client.flushall()
-    sender = RedisSender(client, opens=True)
-    await sender.epoch("orders")
-    began: dict[str, float] = {}
+    await RedisSender(client, opens=True).epoch("orders")
     took: list[float] = []
 
     async def handle(event: OrderCreated) -> None:
-        took.append((time.perf_counter() - began[event.order_id]) * 1000)
+        took.append((time.monotonic() - float(event.order_id.removeprefix("o-"))) * 1000)
 
-    template = OrderCreated.model_validate_json(order_event())
     async with worker(url, handle, 50):
         await asyncio.sleep(0.3)
-        async for n in paced(rate, seconds):
-            order = template.model_copy(update={"order_id": f"o-{n}"})
-            event = envelopes(1)[0]
-            envelope = event._replace(data=order.to_json())
-            began[order.order_id] = time.perf_counter()
-            await sender.send("orders", [envelope])
-        await asyncio.sleep(0.3)
+        await _published("ours", url, rate, seconds)
     await client.aclose()
     return took
 
 
 async def latency_raw(url: str, rate: int, seconds: float) -> list[float]:
     """The same with XADD and a blocking XREADGROUP."""
-    client, reader = connect(url), connect(url)
+    client = connect(url)
     await client.flushall()
     await client.xgroup_create("raw", GROUP, id="0", mkstream=True)
-    data = order_event()
     took: list[float] = []
 
     async def read() -> None:
         while True:
-            reply: Any = await reader.xreadgroup(GROUP, "me", {"raw": ">"}, count=500, block=1000)
-            now = time.perf_counter()
+            reply: Any = await client.xreadgroup(GROUP, "me", {"raw": ">"}, count=500, block=1000)
+            now = time.monotonic()
             for _, entries in reply:
                 took.extend((now - float(fields[b"at"])) * 1000 for _, fields in entries)
-                await reader.xack("raw", GROUP, *(entry_id for entry_id, _ in entries))
+                await client.xack("raw", GROUP, *(entry_id for entry_id, _ in entries))
 
     task = asyncio.create_task(read())
     await asyncio.sleep(0.3)
-    async for _ in paced(rate, seconds):
-        await client.xadd("raw", {"data": data, "at": str(time.perf_counter())})
-    await asyncio.sleep(0.3)
+    await _published("raw", url, rate, seconds)
     task.cancel()
     await asyncio.wait([task])
     await client.aclose()
-    await reader.aclose()
     return took
+
+
+async def _published(kind: str, url: str, rate: int, seconds: float) -> None:
+    command = [sys.executable, "-m", "bench.publisher", kind, url, str(rate), str(seconds)]
+    publisher = await asyncio.create_subprocess_exec(*command)
+    assert await publisher.wait() == 0
+    await asyncio.sleep(0.3)
 
 
 async def paced(rate: int, seconds: float) -> AsyncGenerator[int]:
