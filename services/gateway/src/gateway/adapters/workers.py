@@ -11,7 +11,8 @@ from pydantic import SecretStr
 from shared.service.problem import unavailable
 from shared.service.tracing import calling
 
-TIME_LIMITS = httpx.Timeout(5.0, connect=1.0, pool=1.0)
+TIME_LIMITS = httpx.Timeout(5.0, connect=3.0, pool=3.0)
+"""On a node whose CPUs were all busy, one connection in eighty took more than a second."""
 WHOLE_SECONDS = 8.0
 """However slowly an answer drips in, it is not waited for longer."""
 
