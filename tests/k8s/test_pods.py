@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from support.manifests import SERVICES, Rendered
+from support.manifests import ROOT, SERVICES, Rendered
 
 UVICORN_SECONDS = 5
 """`timeout_graceful_shutdown` in shared.service.app."""
@@ -58,14 +58,23 @@ def test_a_stopping_service_has_time_for_all_that_it_does(rendered: Rendered) ->
     drain = float(rendered.settings()["QUEUE_GRACE_SECONDS"])
     for service in SERVICES:
         spec = rendered.kind("Deployment")[service]["spec"]["template"]["spec"]
-        pause = spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
-        assert spec["terminationGracePeriodSeconds"] >= pause + UVICORN_SECONDS + drain + TO_CLOSE_SECONDS
+        farewell = spec["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][-1]
+        # the first process is the service itself: no shell, no init between
+        dockerfile = (ROOT / "services" / service / "Dockerfile").read_text()
+        assert f'ENTRYPOINT ["python", "-m", "{service.replace("-", "_")}"]' in dockerfile
+        told, _, pause = farewell.partition("; sleep ")
+        assert told == "kill -USR1 1"
+        assert (
+            spec["terminationGracePeriodSeconds"] >= float(pause) + UVICORN_SECONDS + drain + TO_CLOSE_SECONDS
+        )
 
 
 def test_a_new_pod_is_ready_before_an_old_one_stops_with_one_replica_too(rendered: Rendered) -> None:
     budgets = rendered.kind("PodDisruptionBudget")
     for service in SERVICES:
         deployment = rendered.kind("Deployment")[service]["spec"]
+        # without the type, which is the default, each apply would find something to change
+        assert deployment["strategy"]["type"] == "RollingUpdate"
         assert deployment["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
         assert budgets[service]["spec"]["maxUnavailable"] == 1
         assert budgets[service]["spec"]["selector"] == deployment["selector"]

@@ -1,11 +1,21 @@
 """The autoscalers: they watch the streams that the workers read, and take away no worker that is at work."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from shared.queue.keys import GROUP, QueueKeys
-from support.manifests import SERVICES, WORKERS, Rendered
+from support.manifests import ROOT, SERVICES, WORKERS, Rendered
+
+POOL_BEYOND_CONCURRENCY = 5
+"""Connections that a worker keeps beside those of its handlers: `pool_size` in shared.service.worker."""
+PROBE = 1
+"""And one for `/readyz`, which waits in no queue."""
+SUPERUSERS = 3
+"""`superuser_reserved_connections`."""
 
 QUEUE_OF = {
     "order-worker": "orders",
@@ -57,16 +67,50 @@ def test_keda_keeps_one_worker_and_lets_the_others_drain(overlays: dict[str, Ren
     assert in_hand == {rendered.settings()["QUEUE_CONCURRENCY"]}
 
 
-def test_keda_logs_in_with_a_secret_and_tls_in_production(overlays: dict[str, Rendered]) -> None:
+def test_keda_logs_in_as_a_user_with_a_secret_and_tls_in_production(overlays: dict[str, Rendered]) -> None:
     rendered = overlays["production"]
     wanted = rendered.kind("TriggerAuthentication")["redis"]["spec"]["secretTargetRef"]
     made = rendered.kind("ExternalSecret")["redis-scaler"]["spec"]["data"]
 
     assert {each["key"] for each in wanted} == {each["secretKey"] for each in made}
+    # without a user it would be `default`, whom users.acl lets do nothing
+    assert {each["parameter"] for each in wanted} == {"addresses", "username", "password"}
     for scaled in rendered.kind("ScaledObject").values():
         for trigger in scaled["spec"]["triggers"]:
             assert trigger["authenticationRef"] == {"name": "redis"}
             assert trigger["metadata"]["enableTLS"] == "true"
+
+
+def test_keda_and_the_sentinels_have_one_name_for_the_primary(overlays: dict[str, Rendered]) -> None:
+    conf = (ROOT / "deploy/redis/sentinel.conf").read_text()
+    (monitored,) = re.findall(r"^sentinel monitor (\S+) ", conf, re.MULTILINE)
+
+    for scaled in overlays["production"].kind("ScaledObject").values():
+        assert {each["metadata"]["sentinelMaster"] for each in scaled["spec"]["triggers"]} == {monitored}
+
+
+def test_the_local_secret_of_the_scaler_has_what_keda_asks_for(
+    overlays: dict[str, Rendered], tree: Path
+) -> None:
+    asked = yaml.safe_load_all((tree / "components/keda/redis.yaml").read_text())
+    keys = {each["key"] for each in next(asked)["spec"]["secretTargetRef"]}
+
+    assert set(overlays["local"].kind("Secret")["redis-scaler"]["data"]) == keys
+
+
+def test_postgres_has_a_connection_for_all_that_the_hpa_may_start(overlays: dict[str, Rendered]) -> None:
+    rendered = overlays["local-hpa"]
+    processes = sum(
+        spec.get("replicas", 1) + spec["strategy"]["rollingUpdate"]["maxSurge"]
+        for name, each in rendered.kind("Deployment").items()
+        if name in SERVICES
+        for spec in [each["spec"]]
+    ) + sum(each["spec"]["maxReplicas"] - 1 for each in rendered.kind("HorizontalPodAutoscaler").values())
+    (container,) = rendered.kind("StatefulSet")["postgres"]["spec"]["template"]["spec"]["containers"]
+    (most,) = [int(each.partition("=")[2]) for each in container["args"] if "max_connections" in each]
+
+    each_takes = int(rendered.settings()["QUEUE_CONCURRENCY"]) + POOL_BEYOND_CONCURRENCY + PROBE
+    assert most - SUPERUSERS >= processes * each_takes
 
 
 @pytest.mark.parametrize("worker", WORKERS)

@@ -1,6 +1,7 @@
 """The HTTP side that all services share: one FastAPI application, and how it is served."""
 
 import gc
+import signal
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.service.farewell import Farewell
 from shared.service.health import Health, health_routes
 from shared.service.hosts import KnownHosts
 from shared.service.logs import configure_logs
@@ -90,11 +92,17 @@ def collect_garbage_seldom() -> None:
 
 
 def serve(app: FastAPI, settings: ServiceSettings) -> None:
-    """Serves until SIGTERM or SIGINT; then the application stops in good order."""
+    """Serves until SIGTERM or SIGINT; then the application stops in good order.
+
+    From SIGUSR1 on, answers ask for each connection to be given up: whoever replaces a service that others
+    still talk to sends it some seconds before SIGTERM.
+    """
     configure_logs(settings.name, form=settings.log_format, level=settings.log_level)
     collect_garbage_seldom()
+    farewell = Farewell(app)
+    signal.signal(signal.SIGUSR1, farewell.begin)
     uvicorn.run(
-        app,
+        farewell,
         host=settings.host,
         port=settings.port,
         log_config=None,
