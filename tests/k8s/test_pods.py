@@ -54,6 +54,21 @@ def test_every_container_says_what_it_takes(rendered: Rendered) -> None:
         assert set(resources["requests"]) == set(resources["limits"]) == {"cpu", "memory"}, owner
 
 
+def test_all_of_it_fits_on_a_node_with_two_cores_in_a_rolling_update_too(local: Rendered) -> None:
+    def asks_for(template: dict[str, Any]) -> int:
+        def millicores(containers: list[dict[str, Any]]) -> list[int]:
+            return [int(each["resources"]["requests"]["cpu"].removesuffix("m")) for each in containers]
+
+        spec = template["spec"]
+        return max(sum(millicores(spec["containers"])), *millicores(spec.get("initContainers", [])), 0)
+
+    copies = {f"Deployment/{service}": 2 for service in SERVICES}  # the old pod and the new one
+    total = sum(asks_for(template) * copies.get(owner, 1) for owner, template in local.pods().items())
+
+    # the other half is what the cluster itself asks for; who finds no room waits, an update for ever
+    assert total <= 1000
+
+
 def test_a_stopping_service_has_time_for_all_that_it_does(rendered: Rendered) -> None:
     drain = float(rendered.settings()["QUEUE_GRACE_SECONDS"])
     for service in SERVICES:
