@@ -47,6 +47,7 @@ REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
 .PHONY: secrets images compose-test
 secrets:  ## make the secrets that docker-compose.yml needs, in .secrets/; what is there stays
 	@deploy/compose/make-secrets .secrets .env
+	@chmod -R a+rX deploy/compose deploy/prometheus deploy/grafana deploy/otel # which containers' users have to read
 
 images:  ## build the images of all services; TAG=local
 	@$(IMAGES_OF) build

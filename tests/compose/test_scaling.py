@@ -117,10 +117,24 @@ async def test_a_restart_of_the_only_gateway_is_not_seen_by_who_publishes_with_t
 
 
 @pytest.fixture(scope="module")
-def three_order_workers(project: Project) -> Iterator[list[str]]:
-    project.up("--scale", "order-worker=3")
+def first_order_worker(project: Project) -> str:
+    (first,) = project.containers("order-worker")
+    return first
+
+
+@pytest.fixture(scope="module")
+def three_order_workers(project: Project, first_order_worker: str) -> Iterator[list[str]]:
+    """As a line in `.env` makes them: whatever else is started, they stay three."""
+    project.up(ORDER_WORKERS="3")
     yield project.containers("order-worker")
-    project.up("--no-deps", "--scale", "order-worker=1", "order-worker")
+    project.up()
+
+
+def test_more_workers_leave_alone_the_one_that_runs(
+    first_order_worker: str, three_order_workers: list[str]
+) -> None:
+    assert len(three_order_workers) == 3
+    assert first_order_worker in three_order_workers
 
 
 def test_each_of_three_order_workers_takes_a_share(

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 TAG = "compose-test"
 OURS = ("gateway", "order-worker", "payment-worker", "inventory-worker", "notification-worker")
 WORKERS = OURS[1:]
+MIGRATIONS = tuple(f"migrate-{service}" for service in OURS)
 IMAGES = (*OURS, "payment-sandbox", "queue")
 PATIENCE = 300.0
 """Seconds that a start or a command may take: the machine may have much else to do."""
@@ -99,6 +100,20 @@ class Project:
             self.compose("up", "--detach", "--wait", "--no-build", *arguments, **settings)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.compose('logs', '--tail', '30')[-6000:]}") from None
+
+    def shell(self, commands: str, directory: Path) -> None:
+        """Runs what a page tells to paste, beside docker-compose.yml; its files go elsewhere."""
+        told = {**os.environ, **self._environment, "COMPOSE_FILE": str(ROOT / "docker-compose.yml")}
+        done = subprocess.run(
+            ["bash", "-ec", commands],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            cwd=directory,
+            env=told,
+        )
+        assert done.returncode == 0, f"{commands}\n{done.stdout[-2000:]}{done.stderr[-6000:]}"
 
     def containers(self, service: str) -> list[str]:
         """The ids of those that run, in the order of their numbers."""

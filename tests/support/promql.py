@@ -4,7 +4,21 @@ import re
 from dataclasses import dataclass
 
 FUNCTIONS = frozenset(
-    {"sum", "max", "min", "count", "rate", "increase", "absent", "vector", "histogram_quantile", "or", "and"}
+    {
+        "sum",
+        "max",
+        "min",
+        "count",
+        "rate",
+        "increase",
+        "absent",
+        "vector",
+        "histogram_quantile",
+        "or",
+        "and",
+        "unless",
+        "last_over_time",
+    }
 )
 """Those that we use; any other word is taken for a metric, and missed."""
 

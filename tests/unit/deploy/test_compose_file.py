@@ -18,6 +18,8 @@ FILE: dict[str, Any] = yaml.safe_load(TEXT)
 CONTAINERS: dict[str, dict[str, Any]] = FILE["services"]
 SERVICES = ("gateway", "order-worker", "payment-worker", "inventory-worker", "notification-worker")
 FIRST_PAGE_ENDS = 250
+TAKES_ITS_VOLUME = {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}
+"""What the database's image needs to give its volume to the user that it then becomes."""
 
 
 def settings_of(service: str) -> type[ServiceSettings]:
@@ -40,6 +42,7 @@ def test_no_container_has_rights_that_it_does_not_need(name: str) -> None:
     assert container["init"] is True
     assert {"cpus", "memory", "pids"} == set(container["deploy"]["resources"]["limits"])
     assert not {"privileged", "network_mode", "pid", "ipc", "devices"} & set(container)
+    assert set(container.get("cap_add", ())) == (TAKES_ITS_VOLUME if name == "postgres" else set())
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
@@ -57,6 +60,11 @@ def test_what_a_person_looks_at_is_all_that_is_published() -> None:
 def test_a_service_can_be_scaled(service: str) -> None:
     assert "container_name" not in CONTAINERS[service]
     assert service == "gateway" or "ports" not in CONTAINERS[service]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_how_many_there_are_may_stand_in_the_env_file(service: str) -> None:
+    assert CONTAINERS[service]["scale"] == f"${{{service.replace('-', '_').upper()}S:-1}}"
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -103,9 +111,10 @@ def test_a_service_starts_after_its_own_migrations(service: str) -> None:
     assert job["restart"] == "no"
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in CONTAINERS if CONTAINERS[name]["image"].startswith("shop-")]
-)
+BUILT_HERE = [name for name, container in CONTAINERS.items() if container["image"].startswith("shop-queue/")]
+
+
+@pytest.mark.parametrize("name", BUILT_HERE)
 def test_an_image_that_is_built_here_is_never_asked_of_a_registry(name: str) -> None:
     assert CONTAINERS[name]["pull_policy"] == "never"
 

@@ -66,6 +66,11 @@ def test_an_image_says_and_asks_the_port_that_its_service_listens_on(service: st
     assert f"'127.0.0.1', {port_of(service)}, timeout" in text
 
 
+@pytest.mark.parametrize("name", sorted({*DOCKERFILES} - {"payment-sandbox"}))
+def test_a_driver_with_an_openssl_of_its_own_finds_whom_to_trust(name: str) -> None:
+    assert "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt\n" in DOCKERFILES[name].read_text()
+
+
 @pytest.mark.parametrize("name", DOCKERFILES)
 def test_uv_is_the_one_of_the_lock(name: str) -> None:
     lock = tomllib.loads((ROOT / "uv.lock").read_text())
