@@ -128,15 +128,23 @@ def test_the_collector_is_asked_nothing_since_its_image_holds_the_collector_alon
     assert "healthcheck" not in CONTAINERS["otel-collector"]
 
 
-def test_everything_that_is_mounted_is_there() -> None:
-    mounted = {
-        volume.partition(":")[0]
-        for container in CONTAINERS.values()
-        for volume in container.get("volumes", [])
-        if volume.startswith("./")
-    }
+MOUNTED = {
+    volume.partition(":")[0].removeprefix("./")
+    for container in CONTAINERS.values()
+    for volume in container.get("volumes", [])
+    if volume.startswith("./")
+}
 
-    assert [path for path in mounted if not (ROOT / path).exists()] == []
+
+def test_everything_that_is_mounted_is_there() -> None:
+    assert [path for path in MOUNTED if not (ROOT / path).exists()] == []
+
+
+def test_a_checkout_with_a_strict_umask_is_made_readable_for_the_users_of_containers() -> None:
+    command = re.search(r"chmod -R a\+rX ([^#\n]+)", (ROOT / "Makefile").read_text())
+
+    assert command
+    assert [path for path in MOUNTED if not path.startswith(tuple(command[1].split()))] == []
 
 
 def test_it_is_one_page() -> None:
