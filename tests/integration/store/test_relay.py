@@ -294,6 +294,20 @@ async def test_a_queue_whose_server_hangs_is_in_no_other_queues_way(
         await eventually(lambda: redis.ids == ["b"], within=1)
 
 
+async def test_a_stray_cancellation_of_one_queues_task_ends_the_relay_and_so_is_noticed(
+    database: Database, redis: FakeRedis
+) -> None:
+    redis.silent.add("orders")
+    running = asyncio.create_task(Relay(database, Outbox, redis, queues=("orders", "inventory")).run())
+    await eventually(lambda: redis.looks == 2)
+
+    (stray,) = [task for task in asyncio.all_tasks() if task.get_name() == "relay to orders"]
+    stray.cancel()
+
+    await asyncio.wait([running], timeout=5)
+    assert running.cancelled()
+
+
 async def test_each_of_its_tasks_is_cancelled_once(database: Database, redis: FakeRedis) -> None:
     """A second cancellation, while a connection is being closed for the first, hangs aiosqlite."""
     redis.silent |= {"orders", "inventory"}

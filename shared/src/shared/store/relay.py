@@ -93,7 +93,8 @@ class Relay:
         """Sends until it is cancelled. An error of Redis or the database only delays."""
         relays = [asyncio.create_task(self._relay(queue), name=f"relay to {queue}") for queue in self._wake]
         try:
-            ended, _ = await asyncio.wait(relays, return_when=asyncio.FIRST_EXCEPTION)
+            # None ends by itself: whichever does, by an error or a stray cancellation, ends them all.
+            ended, _ = await asyncio.wait(relays, return_when=asyncio.FIRST_COMPLETED)
             for relay in ended:
                 relay.result()
         finally:
