@@ -36,7 +36,7 @@ def crash_after(worker: Worker, chunks: int) -> None:
             if begun > chunks:
                 raise Crash
 
-    worker.ledger._step = crashing  # pyright: ignore[reportPrivateUsage]
+    worker.ledger._step = crashing  # pyright: ignore[reportPrivateUsage] where a process may end between commits
 
 
 async def position(database: Database) -> tuple[int, int]:

@@ -214,7 +214,8 @@ class SqlLedger:
     async def _repeated(self, session: AsyncSession, delivery: Delivery) -> Verdict:
         """The outcome is due for the hand-over again: the gateway may have lost it.
 
-        The same id with another body is no copy but a conflict: it is kept as a dead letter of its own.
+        The same id with another body is no copy but a conflict: it is kept as a dead letter of its own, and
+        called dead once, when it is first met.
         """
         again = (
             update(Inbox).where(*is_run(Inbox, delivery)).values(unreported=True).returning(col(Inbox.digest))
