@@ -25,17 +25,14 @@ from shared.queue.handling import Handling
 from shared.queue.keys import GROUP, QueueKeys
 from shared.queue.ledger import Delivery, Ledger, Verdict
 from shared.queue.policy import Backoff, RetryPolicy
+from shared.queue.prefetch import Prefetch
 from shared.queue.scripts import Call, Listen, Scripts
 from shared.queue.tasks import end_all
 
 log = logging.getLogger(__name__)
 
-BRISK_SECONDS = 0.05
-"""Handlers faster than this are worth a delivery in reserve for each place; slower ones are not."""
 PATIENCE_SECONDS = 0.02
 """How long a half-full reserve may put off the next round trip."""
-GUARANTEED = 0.1
-"""The share of the places to which each of the lower lanes has a right."""
 UNSETTLED = timedelta(seconds=30)
 IDLE_SECONDS = 1.0
 """The longest that the loop waits for anything, so that its beat is a sign of life."""
@@ -102,12 +99,11 @@ class Consumer:
         self._options = options
         self._observer = observer
         self._hand = Hand(self._keys, options.name)
+        self._prefetch = Prefetch(options.concurrency)
         self._todo: asyncio.Queue[Delivery] = asyncio.Queue()
         self._yielding = False  # a suspect waits until nothing is in hand
         self._looked = 0.0
         self._look_seconds = min(options.lease.total_seconds() / 6, IDLE_SECONDS)
-        self._earned = {"low": 0.0, "normal": 0.0}  # places that the lower lanes have a right to
-        self._seconds = BRISK_SECONDS  # a running mean of what a handler takes
         self._changed = asyncio.Event()
         self._last_ids: Sequence[bytes] = ()  # the ends of the lanes, where nothing waits in them
         self._wait_seconds = IDLE_SECONDS  # until a retry is due
@@ -231,9 +227,9 @@ class Consumer:
     async def _wait_for_room(self) -> None:
         """Until enough is settled to be worth a round trip, or for a moment if it is only the reserve."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE_SECONDS if self._is_patient() else self._look_seconds):
+            async with asyncio.timeout(PATIENCE_SECONDS if self._has_plenty() else self._look_seconds):
                 await self._changed.wait()
-                while self._is_patient():
+                while self._has_plenty():
                     self._changed.clear()
                     await self._changed.wait()
 
@@ -241,10 +237,6 @@ class Consumer:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._changed.wait()
-
-    def _capacity(self) -> int:
-        reserve = self._options.concurrency if self._seconds < BRISK_SECONDS else 0
-        return self._options.concurrency + reserve
 
     def _room(self) -> int:
         """How many deliveries to fetch now: none beside a suspect, none while the ledger is in trouble."""
@@ -255,12 +247,10 @@ class Consumer:
             or (self._yielding and self._hand)
         ):
             return 0
-        return 0 if self._is_patient() else max(self._capacity() - self._hand.unsettled, 0)
+        return self._prefetch.room(self._hand.unsettled)
 
-    def _is_patient(self) -> bool:
-        """Whether all places are busy and the reserve is more than half full: a larger fetch is cheaper."""
-        reserve = self._capacity() - self._options.concurrency
-        return self._hand.unsettled > self._options.concurrency + reserve // 2
+    def _has_plenty(self) -> bool:
+        return self._prefetch.suffices(self._hand.unsettled)
 
     def _is_to_look_again(self) -> bool:
         """Whether a suspect for which this consumer empties its hands may have found another taker."""
@@ -272,18 +262,10 @@ class Consumer:
         if time.monotonic() - self._looked > self._look_seconds or (self._yielding and not self._hand):
             self._looked = time.monotonic()
             look = "look" if self._hand else "take"
-        low = self._share("low", room)
-        normal = self._share("normal", room - low)
+        low, normal = self._prefetch.shares(room)
         lease_ms = int(self._options.lease.total_seconds() * 1000)
         keys = (self._keys.control, self._keys.retries, self._keys.retry_bodies, *self._keys.lanes)
         return Call("fetch", keys, (GROUP, self._options.name, room, lease_ms, look, low, normal))
-
-    def _share(self, lane: str, room: int) -> int:
-        """How many of these places the lane may fill before the lanes above it."""
-        earned = min(self._earned[lane] + room * GUARANTEED, max(1.0, 2 * room * GUARANTEED))
-        share = min(int(earned), room)
-        self._earned[lane] = earned - share
-        return share
 
     def _take(self, entries: Sequence[tuple[int, bytes, list[bytes], int]], now: datetime) -> None:
         for lane, entry_id, fields, deliveries in entries:
@@ -305,9 +287,9 @@ class Consumer:
                 log.critical("cannot_settle", extra={"event_id": delivery.event_id}, exc_info=True)
                 verdict = Verdict("failed", UNSETTLED, "cannot_settle")
             seconds = time.monotonic() - began
-            self._seconds += (seconds - self._seconds) * 0.1
+            self._prefetch.ran(seconds)
             self._hand.settle(delivery, verdict)
-            if not self._is_patient():
+            if not self._has_plenty():
                 self._changed.set()
             if self._observer:
                 self._observer.settled(delivery, verdict, seconds)
