@@ -125,6 +125,59 @@ async def test_a_worker_that_cannot_be_asked_is_503_with_retry_after(
     assert int(reply.headers["retry-after"]) > 0
 
 
+class Leaving:
+    """A worker whose first connections end like this, as those to a process that goes; then it answers."""
+
+    def __init__(self, *ends: httpx.HTTPError) -> None:
+        self.asked = 0
+        self._ends = list(ends)
+
+    def __call__(self, _: httpx.Request) -> httpx.Response:
+        self.asked += 1
+        if self._ends:
+            raise self._ends.pop(0)
+        return httpx.Response(200, json={})
+
+
+_UNREACHED = (httpx.ConnectError("refused"), httpx.ConnectTimeout("the pod is gone"))
+_CUT_OFF = (httpx.RemoteProtocolError("disconnected"), httpx.ReadError("reset"))
+
+
+@pytest.mark.parametrize("end", [*_UNREACHED, *_CUT_OFF], ids=repr)
+async def test_a_read_whose_worker_goes_is_asked_of_the_next(house: House, end: httpx.HTTPError) -> None:
+    _stand_in(house, leaving := Leaving(end))
+
+    reply = await house.client.get("/v1/orders/1042")
+
+    assert (reply.status_code, leaving.asked) == (200, 2)
+
+
+@pytest.mark.parametrize("end", _UNREACHED, ids=repr)
+async def test_a_change_that_reached_nobody_is_asked_of_the_next(house: House, end: httpx.HTTPError) -> None:
+    _stand_in(house, leaving := Leaving(end))
+
+    reply = await house.client.put("/v1/inventory/MUG", json={"on_hand": 5, "low_stock_threshold": 1})
+
+    assert (reply.status_code, leaving.asked) == (200, 2)
+
+
+@pytest.mark.parametrize("end", _CUT_OFF, ids=repr)
+async def test_a_change_that_may_have_happened_is_not_made_again(house: House, end: httpx.HTTPError) -> None:
+    _stand_in(house, leaving := Leaving(end))
+
+    reply = await house.client.put("/v1/inventory/MUG", json={"on_hand": 5, "low_stock_threshold": 1})
+
+    assert (reply.status_code, leaving.asked) == (503, 1)
+
+
+async def test_a_worker_is_asked_twice_at_most(house: House) -> None:
+    _stand_in(house, leaving := Leaving(*_CUT_OFF))
+
+    reply = await house.client.get("/v1/orders/1042")
+
+    assert (reply.status_code, leaving.asked) == (503, 2)
+
+
 async def test_a_worker_that_does_not_run_is_503(house: House) -> None:
     reply = await house.client.get("/v1/orders/1042")
 
