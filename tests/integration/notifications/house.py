@@ -18,6 +18,7 @@ from notification_worker.adapters.smtp import SmtpMailer, SmtpServer
 from notification_worker.adapters.tables import MessageRow
 from notification_worker.adapters.work import SqlWork
 from notification_worker.domain import CHANNELS, Mail
+from notification_worker.handlers import notifications
 from notification_worker.ports import MailConnection
 from notification_worker.service import Batches, Notifications
 from shared.events import Envelope, Event
@@ -59,14 +60,8 @@ class Worker:
         server = SmtpServer(host="127.0.0.1", port=self.server.port, sender=sender, time_limit=LIMIT_SECONDS)
         self.mailer = SmtpMailer(server)
         self.ledger = SqlLedger(self.database, source="notification-worker")
-        self.handling = Handling(
-            self._process,
-            self.ledger,
-            Breaker(self.ledger),
-            lambda _: 60.0,
-            is_outside=lambda _: True,
-            is_ending=lambda: True,
-        )
+        breaker = Breaker(self.ledger)
+        self.handling = Handling(self._process, self.ledger, breaker, notifications, is_ending=lambda: True)
 
     async def handle(self, envelope: Envelope, *, entry: str | None = None) -> Verdict:
         """Each call is an entry of its own, as a retry is, unless it says which."""

@@ -10,7 +10,7 @@ from sqlmodel import col
 from adapters.payments import FakeOrderWorker
 from payment_worker.adapters.tables import PaymentRow, RefundRow
 from payment_worker.adapters.work import SqlWork
-from payment_worker.handlers import on_payment_authorized, on_payment_refunded
+from payment_worker.handlers import on_payment_authorized, on_payment_refunded, payments
 from payment_worker.ports import Provider
 from payment_worker.service.captures import CaptureService
 from payment_worker.service.refunds import RefundService
@@ -70,14 +70,8 @@ class Shop:
         async def process(_: Delivery) -> None:
             await self._handle(event)
 
-        handling = Handling(
-            process,
-            self._ledger,
-            Breaker(self._ledger),
-            lambda _: 30.0,
-            is_outside=lambda _: True,
-            is_ending=lambda: True,
-        )
+        breaker = Breaker(self._ledger)
+        handling = Handling(process, self._ledger, breaker, payments, is_ending=lambda: True)
         verdict = await handling.handle(happened)
         reason = await self._reason(event_id)
         return f"{verdict.outcome} {reason}" if verdict.outcome in {"dead", "postponed"} else verdict.outcome

@@ -224,6 +224,27 @@ async def test_a_stop_behind_a_held_link_ends(station: Station, redis_server: Re
         await asyncio.wait_for(serving.broker.stop(), 15)
 
 
+async def test_the_grace_is_given_once_however_slowly_redis_answers(
+    station: Station, redis_server: RedisServer
+) -> None:
+    """The reader waits for its reply all the time; the handler would need more than what is left."""
+    finished, queue = list[str](), Queue("orders")
+
+    @queue.on(OrderShipped, time_limit=None)
+    async def work(event: OrderShipped) -> None:
+        await asyncio.sleep(2.4)
+        finished.append(event.order_id)
+
+    async with Link(redis_server.port) as link:
+        await station.send(order("o"))
+        serving = await station.serve(queue, url=link.url, grace=timedelta(seconds=1.5), lease=LONG)
+        await eventually(lambda: serving.consumer.in_hand)
+        link.hold()
+        await serving.broker.stop()
+
+    assert not finished
+
+
 @pytest.mark.parametrize("moment", range(8))
 async def test_a_stop_in_the_middle_of_work_loses_nothing(station: Station, moment: int) -> None:
     ledger, queue, seen = MemoryLedger(), Queue("orders"), list[str]()

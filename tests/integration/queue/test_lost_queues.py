@@ -282,6 +282,28 @@ async def test_a_full_server_loses_nothing_and_stops_nothing(station: Station) -
     assert serving.consumer.redis_trouble is None
 
 
+async def test_a_full_server_that_was_restarted_is_opened_and_worked_off(
+    station: Station,
+) -> None:
+    queue, seen = Queue("orders"), set[str]()
+
+    @queue.on(OrderShipped)
+    async def work(event: OrderShipped) -> None:
+        seen.add(event.order_id)
+
+    await station.send(*(order(f"o{number}") for number in range(100)))
+    await station.client.hset(ORDERS.control, "life", "the one before the restart")
+    await station.client.config_set("maxmemory-policy", "noeviction")
+    await station.client.config_set("maxmemory", 1)
+    serving = await station.serve(queue)
+    await eventually(lambda: serving.consumer.state == "closed")
+
+    assert await station.sender.epoch("orders") is not None
+
+    await eventually(station.is_drained)
+    assert len(seen) == 100
+
+
 async def test_a_settlement_that_is_refused_stops_no_neighbour(station: Station) -> None:
     queue, seen = Queue("orders"), set[str]()
 

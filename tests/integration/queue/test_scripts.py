@@ -66,6 +66,18 @@ async def test_the_failure_of_a_zombie_moves_nothing(station: Station, scripts: 
     assert (await owner(station))["consumer"] == b"B"
 
 
+async def test_an_entry_without_a_body_is_not_lost_by_a_move(station: Station, scripts: Scripts) -> None:
+    await station.send(order("o"))
+    strange = (await station.client.xadd(NORMAL, {"theirs": "1"})).decode()
+    await fetch(scripts, "A", count=2)
+    keys = (NORMAL, ORDERS.retries, ORDERS.retry_bodies)
+
+    assert await scripts.call("later", keys, GROUP, "A", strange, 2, "x:0", 1_000) == 0
+
+    assert strange.encode() in {held["message_id"] for held in await station.held()}
+    assert await station.client.xrange(NORMAL, strange, strange)
+
+
 @pytest.mark.usefixtures("entry")
 async def test_a_release_by_a_zombie_changes_nothing(station: Station, scripts: Scripts) -> None:
     assert await scripts.call("release", (NORMAL,), GROUP, "A", 9_999) == 0
@@ -172,7 +184,7 @@ async def test_forgotten_scripts_are_loaded_in_the_middle_of_a_round_trip(
     replies = await scripts.call_all(
         [
             Call("ack", (NORMAL,), (GROUP, "1-1")),
-            Call("epoch", (ORDERS.control,), ("",)),
+            Call("epoch", (ORDERS.control,)),
         ]
     )
 
@@ -189,7 +201,7 @@ async def test_a_refused_call_leaves_the_replies_of_its_neighbours(
     refused, epoch = await scripts.call_all(
         [
             Call("ack", ("{orders}:other",), (GROUP, "1-1")),
-            Call("epoch", (ORDERS.control,), ("",)),
+            Call("epoch", (ORDERS.control,)),
         ]
     )
 

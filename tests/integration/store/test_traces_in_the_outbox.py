@@ -4,7 +4,7 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from shared.events import OrderCancelled
-from shared.queue import AlreadyEndedError, Delivery, GiveUpError, Ledger, PostponeError
+from shared.queue import AlreadyEndedError, Delivery, ExpiredError, GiveUpError, Ledger, PostponeError
 from shared.service.tracing_queue import TracedLedger
 from shared.service.tracing_spans import Tracing
 from shared.store.database import Database
@@ -91,10 +91,14 @@ async def test_a_copy_of_what_had_ended_is_reported_as_one(database: Database) -
     assert (said["queue.outcome"], said["error"]) == ("repeated", None)
 
 
-async def test_too_early_is_no_error_and_giving_up_is_one(database: Database) -> None:
-    early, hopeless = Traced(database), Traced(database)
+async def test_too_early_and_too_late_are_no_errors_and_giving_up_is_one(database: Database) -> None:
+    early, late, hopeless = Traced(database), Traced(database), Traced(database)
 
-    for traced, error in ((early, PostponeError("out_of_order")), (hopeless, GiveUpError("no_such_sku"))):
+    for traced, error in (
+        (early, PostponeError("out_of_order")),
+        (late, ExpiredError()),
+        (hopeless, GiveUpError("no_such_sku")),
+    ):
         with pytest.raises(type(error)):
             await run(traced.ledger, delivery(), error)
 
@@ -104,5 +108,7 @@ async def test_too_early_is_no_error_and_giving_up_is_one(database: Database) ->
         "out_of_order",
         None,
     )
+    said = await late.attributes()
+    assert (said["queue.outcome"], said["error"]) == ("expired", None)
     said = await hopeless.attributes()
     assert (said["queue.outcome"], said["error"]) == ("dead", "no_such_sku")

@@ -1,9 +1,9 @@
 """Fetched entries as deliveries: what they say, or why they say nothing."""
 
-from collections.abc import Callable
 from datetime import datetime
 
 from shared.queue.codec import DATA_FIELD, EntryFormat, UndecodableError, envelope_of
+from shared.queue.declaration import Queue
 from shared.queue.keys import LANES
 from shared.queue.ledger import Delivery
 from shared.queue.policy import RetryPolicy
@@ -12,14 +12,10 @@ from shared.queue.policy import RetryPolicy
 class Arrivals:
     """Reads the entries of one queue for one worker. Every entry becomes a delivery: none is dropped."""
 
-    def __init__(
-        self, queue: str, *, worker: str, policy: RetryPolicy, attempts: Callable[[str], int]
-    ) -> None:
-        """`attempts` knows how often an event of each type may fail."""
+    def __init__(self, queue: Queue, *, worker: str, policy: RetryPolicy) -> None:
         self._queue = queue
         self._worker = worker
         self._policy = policy
-        self._attempts = attempts
 
     def read(self, lane: int, entry_id: str, fields: list[bytes], deliveries: int, now: datetime) -> Delivery:
         """`fields` are names and values in turn; `deliveries` those before this one; `now` is Redis' time."""
@@ -31,11 +27,11 @@ class Arrivals:
         envelope, problem, limit = None, "", 0
         try:
             envelope = envelope_of(body, headers, LANES[lane - 1])
-            limit = envelope.max_attempts or self._attempts(envelope.type)
+            limit = envelope.max_attempts or self._queue.attempts(envelope.type)
         except UndecodableError as error:
             problem = str(error)
         return Delivery(
-            queue=self._queue,
+            queue=self._queue.name,
             lane=lane,
             entry_id=entry_id,
             deliveries=deliveries,

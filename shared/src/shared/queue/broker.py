@@ -155,13 +155,10 @@ class QueueBroker(RedisBroker):
         for registration in queue.registrations.values():
             subscriber(registration.handler, filter=_is_type(registration.event.type))
         subscriber.consumer = Consumer(
-            queue.name,
+            queue,
             client=client_of(self.queue_client, queue.name),
             ledger=ledger,
             process=subscriber.process_delivery,
-            attempts=queue.attempts,
-            time_limit=queue.time_limit,
-            is_outside=queue.is_outside,
             options=options,
             observer=observer,
         )

@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 
 from shared.queue.arrivals import Arrivals
 from shared.queue.breaker import Breaker
+from shared.queue.declaration import Queue
 from shared.queue.hand import Hand
 from shared.queue.handling import Handling
 from shared.queue.keys import GROUP, QueueKeys
@@ -66,36 +67,25 @@ class Consumer:
 
     def __init__(
         self,
-        queue: str,
+        queue: Queue,
         *,
         client: Redis,
         ledger: Ledger,
         process: Callable[[Delivery], Awaitable[None]],
-        attempts: Callable[[str], int],
-        time_limit: Callable[[str], float | None],
         options: ConsumerOptions,
-        is_outside: Callable[[str], bool] = lambda _: False,
         observer: Observer | None = None,
     ) -> None:
-        """`attempts`, `time_limit` and `is_outside` answer for a type's name."""
+        """`process` hands a delivery to its handler."""
         self.breaker = Breaker(ledger)
         self.redis_trouble: str | None = None
         """What is wrong with Redis, for a person; None while it answers."""
         self.state = "starting"
         """`open`, `closed` (waiting for a gateway to open the queue) or `starting`."""
-        self._queue = queue
-        self._keys = QueueKeys(queue)
-        self._client = client
+        self._queue = queue.name
+        self._keys = QueueKeys(queue.name)
         self._scripts = Scripts(client)
-        self._handling = Handling(
-            process,
-            ledger,
-            self.breaker,
-            time_limit,
-            is_outside=is_outside,
-            is_ending=lambda: self._ending,
-        )
-        self._arrivals = Arrivals(queue, worker=options.name, policy=options.policy, attempts=attempts)
+        self._handling = Handling(process, ledger, self.breaker, queue, is_ending=lambda: self._ending)
+        self._arrivals = Arrivals(queue, worker=options.name, policy=options.policy)
         self._options = options
         self._observer = observer
         self._hand = Hand(self._keys, options.name)
@@ -146,22 +136,25 @@ class Consumer:
             return
         self._stopping = True
         self._changed.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._options.grace.total_seconds()):
+                await self._finish()
+        self._ending = True
+        await end_all(self._tasks)
+        await self._hand_back()
+
+    async def _finish(self) -> None:
         reader = self._tasks[0]
         if self._listening:  # the server drops the fetch behind the wait with the connection
             await end_all([reader])
         else:
-            await asyncio.wait([reader], timeout=self._options.grace.total_seconds())
+            await asyncio.wait([reader])
         while not self._todo.empty():
             self._todo.get_nowait()
-            self._hand.unsettled -= 1
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._options.grace.total_seconds()):
-                while self._hand.unsettled:
-                    self._changed.clear()
-                    await self._changed.wait()
-        self._ending = True
-        await end_all(self._tasks)
-        await self._hand_back()
+            self._hand.put_down()
+        while self._hand.unsettled:
+            self._changed.clear()
+            await self._changed.wait()
 
     # The read loop
 

@@ -36,6 +36,10 @@ class Hand:
         self._settled[_place(delivery)] = (delivery, verdict)
         self.unsettled -= 1
 
+    def put_down(self) -> None:
+        """One of those that wait is not started; it stays in hand until all is released."""
+        self.unsettled -= 1
+
     def forget(self, settled: Sequence[Delivery]) -> None:
         """Redis has heard of these."""
         for delivery in settled:

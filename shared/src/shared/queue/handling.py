@@ -8,6 +8,7 @@ from faststream.exceptions import SubscriberNotFound
 from shared.events import UnknownTypeError
 from shared.queue.breaker import Breaker
 from shared.queue.deadline import Deadline
+from shared.queue.declaration import Queue
 from shared.queue.ledger import AlreadyEndedError, Delivery, Ledger, Verdict
 from shared.queue.outcomes import ExpiredError, GiveUpError, PostponeError
 
@@ -27,21 +28,18 @@ class Handling:
         process: Callable[[Delivery], Awaitable[None]],
         ledger: Ledger,
         breaker: Breaker,
-        time_limit: Callable[[str], float | None],
+        queue: Queue,
         *,
-        is_outside: Callable[[str], bool] = lambda _: False,
-        is_ending: Callable[[], bool] = lambda: False,
+        is_ending: Callable[[], bool],
     ) -> None:
-        """`process` hands a delivery to its handler; `time_limit` knows each type's, in seconds.
+        """`process` hands a delivery to its handler.
 
-        `is_outside` knows the types whose effect lies outside of the database.
         `is_ending` tells whether a cancellation is the consumer's; any other is the handler's own doing.
         """
         self._process = process
         self._ledger = ledger
         self._breaker = breaker
-        self._time_limit = time_limit
-        self._is_outside = is_outside
+        self._queue = queue
         self._is_ending = is_ending
 
     async def handle(self, delivery: Delivery) -> Verdict:
@@ -74,7 +72,7 @@ class Handling:
         if envelope is None:
             return await self._ledger.bury(delivery, "undecodable", ValueError(delivery.problem))
         expires = envelope.expires_at
-        if expires and expires <= delivery.fetched_at and not self._is_outside(envelope.type):
+        if expires and expires <= delivery.fetched_at and not self._queue.is_outside(envelope.type):
             return await self._ledger.expire(delivery)
         if delivery.suspect:
             verdict = await self._ledger.begin_alone(delivery)
@@ -83,10 +81,10 @@ class Handling:
         return await self._run(delivery, envelope.type)
 
     async def _run(self, delivery: Delivery, type_name: str) -> Verdict:
-        runs = self._ledger.steps if self._is_outside(type_name) else self._ledger.transaction
+        runs = self._ledger.steps if self._queue.is_outside(type_name) else self._ledger.transaction
         try:
             async with runs(delivery):
-                with Deadline(self._time_limit(type_name), type_name):
+                with Deadline(self._queue.time_limit(type_name), type_name):
                     await self._process(delivery)
         except Exception as error:  # noqa: BLE001 each kind has its meaning, in _settle
             return await self._settle(delivery, error)

@@ -60,7 +60,7 @@ class Inspector:
 
     async def depth(self, queue: str) -> Depth:
         keys = QueueKeys(queue)
-        epoch, now_ms = await self._scripts[queue].call("epoch", (keys.control,), "")
+        epoch, now_ms = await self._scripts[queue].call("epoch", (keys.control,))
         pipeline = client_of(self._client, queue).pipeline(transaction=False)
         for lane in keys.lanes:
             pipeline.xlen(lane)

@@ -36,9 +36,12 @@ class RedisSender:
         return reply.decode() if reply else None
 
     async def epoch(self, queue: str) -> str | None:
-        reply = await self._scripts[queue].call("epoch", (QueueKeys(queue).control,), self._token())
-        self.clock.observe(datetime.fromtimestamp(reply[1] / 1000, UTC))
-        return reply[0].decode() or None
+        scripts, keys = self._scripts[queue], (QueueKeys(queue).control,)
+        epoch, now_ms = await scripts.call("epoch", keys)
+        self.clock.observe(datetime.fromtimestamp(now_ms / 1000, UTC))
+        if not epoch and self._opens:
+            epoch = await scripts.call("open", keys, self._token())
+        return epoch.decode() or None
 
     def _token(self) -> str:
         return uuid4().hex if self._opens else ""

@@ -6,7 +6,15 @@ from contextlib import asynccontextmanager, contextmanager
 from opentelemetry.trace import SpanKind
 
 from shared.events.envelope import Envelope
-from shared.queue import AlreadyEndedError, Delivery, GiveUpError, Ledger, PostponeError, Verdict
+from shared.queue import (
+    AlreadyEndedError,
+    Delivery,
+    ExpiredError,
+    GiveUpError,
+    Ledger,
+    PostponeError,
+    Verdict,
+)
 from shared.queue.clock import ServerClock
 from shared.queue.outcomes import HandlingError
 from shared.service.tracing_spans import Tracing
@@ -112,7 +120,7 @@ class TracedLedger:
                 raise
             except HandlingError as error:
                 span.tell({"queue.outcome": _outcome(error), "queue.reason": error.reason})
-                if not isinstance(error, PostponeError):
+                if not isinstance(error, PostponeError | ExpiredError):
                     span.failed(error.reason)
                 raise
             except BaseException as error:
@@ -128,6 +136,8 @@ def _outcome(error: HandlingError) -> str:
             return "postponed"
         case GiveUpError():
             return "dead"
+        case ExpiredError():
+            return "expired"
         case _:
             return "failed"
 
