@@ -79,8 +79,8 @@ async def test_an_entry_without_a_body_is_not_lost_by_a_move(station: Station, s
 
 
 @pytest.mark.usefixtures("entry")
-async def test_a_release_by_a_zombie_changes_nothing(station: Station, scripts: Scripts) -> None:
-    assert await scripts.call("release", (NORMAL,), GROUP, "A", 9_999) == 0
+async def test_a_hand_back_by_a_zombie_changes_nothing(station: Station, scripts: Scripts) -> None:
+    assert await scripts.call("hand_back", (NORMAL,), GROUP, "A", 9_999) == 0
 
     held = await owner(station)
     assert (held["consumer"], held["times_delivered"]) == (b"B", 2)
@@ -91,7 +91,7 @@ async def test_a_release_by_a_zombie_changes_nothing(station: Station, scripts: 
 async def test_a_release_gives_back_what_a_consumer_has_as_it_came(
     station: Station, scripts: Scripts
 ) -> None:
-    assert await scripts.call("release", (NORMAL,), GROUP, "B", 9_999) == 1
+    assert await scripts.call("hand_back", (NORMAL,), GROUP, "B", 9_999) == 1
 
     held = await owner(station)
     assert held["times_delivered"] == 1
@@ -100,7 +100,7 @@ async def test_a_release_gives_back_what_a_consumer_has_as_it_came(
 
 @pytest.mark.usefixtures("entry")
 async def test_a_consumer_with_something_pending_is_not_forgotten(station: Station, scripts: Scripts) -> None:
-    await scripts.call("release", (NORMAL,), GROUP, "B", 9_999)
+    await scripts.call("hand_back", (NORMAL,), GROUP, "B", 9_999)
     await scripts.call("tidy", (NORMAL,), GROUP, 0)
 
     assert "B" in await station.consumers()

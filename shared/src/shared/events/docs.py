@@ -24,6 +24,8 @@ docs/events.md` writes it anew.
 - No text may hold control or bidi characters, and none is blank. Lengths are in characters.
 - What is marked as optional may be left out or null.
 - A contract only ever gains optional fields, and its bounds only ever widen.
+- `INVENTORY_RESERVED`, `INVENTORY_RELEASED` and `PAYMENT_REFUNDED` ask for what they name; the shop's own
+  contract names them so. All others tell what has happened, or say by their name what to do.
 - An *internal* event is published by services; a client needs the scope `events:write:<type>` for it.
 """
 

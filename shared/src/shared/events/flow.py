@@ -54,7 +54,7 @@ FLOW: Final[Mapping[type[Event], Flow]] = MappingProxyType(
         ),
         InventoryReserved: Flow(
             ("order-worker",),
-            "deducts stock for every line, or for none",
+            "reserves stock for every line, or for none",
             (
                 Cause(OrderCancelled, "stock is short (`out_of_stock`)"),
                 Cause(LowStockAlert, "a SKU falls below its threshold"),

@@ -1,4 +1,8 @@
-"""The reliable queue: FastStream on Redis Streams, with retries, leases and a memory of what ended."""
+"""The reliable queue: FastStream on Redis Streams, with retries, leases and a memory of what ended.
+
+To read it, begin with `declaration` and `outcomes` (what a service says), then `ledger` and `handling` (what
+becomes of one delivery), `hand` and `consumer` (many at once), `lua/fetch.lua`; `broker` last.
+"""
 
 from shared.queue.broker import QueueBroker
 from shared.queue.consumer import Consumer, ConsumerOptions, Observer

@@ -82,7 +82,7 @@ class _Finder(Protocol):
 class _ClusterNodes:
     """The nodes of a cluster, asked for the owner of a slot whenever a connection is made.
 
-    Each time by chance which one: who has an old map, or hangs, is not asked for ever.
+    A node is picked at random each time, so that one that hangs, or has an old map, is not asked for ever.
     """
 
     def __init__(self, address: RedisAddress) -> None:
@@ -150,8 +150,8 @@ class _ClusterClient(Redis):
 class _FindingPool(SentinelConnectionPool):
     """Asks a finder for the address with each connection that it makes, and now and then beside the work.
 
-    Sentinels leave a primary that they replaced, and that lives, a primary for ten seconds: who is connected
-    to it hears no word against it, who comes goes to the new one, and the two might be parted as long.
+    For about ten seconds Sentinel lets a primary that it replaced believe that it still is one. Connections
+    stay on that server, while new ones go to its successor.
     """
 
     def __init__(self, name: str, finder: _Finder, **options: Any) -> None:

@@ -25,6 +25,7 @@ from shared.queue.hand import Hand
 from shared.queue.handling import Handling
 from shared.queue.keys import GROUP, QueueKeys
 from shared.queue.ledger import Delivery, Ledger, Verdict
+from shared.queue.lookout import Lookout
 from shared.queue.policy import Backoff, RetryPolicy
 from shared.queue.prefetch import Prefetch
 from shared.queue.scripts import Call, Listen, Scripts
@@ -91,9 +92,7 @@ class Consumer:
         self._hand = Hand(self._keys, options.name)
         self._prefetch = Prefetch(options.concurrency)
         self._todo: asyncio.Queue[Delivery] = asyncio.Queue()
-        self._yielding = False  # a suspect waits until nothing is in hand
-        self._looked = 0.0
-        self._look_seconds = min(options.lease.total_seconds() / 6, IDLE_SECONDS)
+        self._lookout = Lookout(min(options.lease.total_seconds() / 6, IDLE_SECONDS))
         self._changed = asyncio.Event()
         self._last_ids: Sequence[bytes] = ()  # the ends of the lanes, where nothing waits in them
         self._wait_seconds = IDLE_SECONDS  # until a retry is due
@@ -207,7 +206,7 @@ class Consumer:
         self._take(entries, datetime.fromtimestamp(now_ms / 1000, UTC))
         _raise_first(replies)
         self.state = "closed" if state == b"closed" else "open"
-        self._yielding = state == b"stalled"
+        self._lookout.yielding = state == b"stalled"
         if self.state == "closed":
             await self._wait(random.uniform(0.2, 0.4))
         else:
@@ -220,7 +219,7 @@ class Consumer:
     async def _wait_for_room(self) -> None:
         """Until enough is settled to be worth a round trip, or for a moment if it is only the reserve."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE_SECONDS if self._has_plenty() else self._look_seconds):
+            async with asyncio.timeout(PATIENCE_SECONDS if self._has_plenty() else self._lookout.seconds):
                 await self._changed.wait()
                 while self._has_plenty():
                     self._changed.clear()
@@ -237,7 +236,7 @@ class Consumer:
             self._stopping
             or self._hand.holds_suspect
             or self.breaker.trouble
-            or (self._yielding and self._hand)
+            or (self._lookout.yielding and self._hand)
         ):
             return 0
         return self._prefetch.room(self._hand.unsettled)
@@ -247,14 +246,11 @@ class Consumer:
 
     def _is_to_look_again(self) -> bool:
         """Whether a suspect for which this consumer empties its hands may have found another taker."""
-        due = time.monotonic() - self._looked > self._look_seconds
-        return self._yielding and due and not self._hand.holds_suspect and not self._stopping
+        waits = self._lookout.yielding and not self._hand.holds_suspect
+        return waits and self._lookout.is_due and not self._stopping
 
     def _fetch_call(self, room: int) -> Call:
-        look = "no"
-        if time.monotonic() - self._looked > self._look_seconds or (self._yielding and not self._hand):
-            self._looked = time.monotonic()
-            look = "look" if self._hand else "take"
+        look = self._lookout.order(empty_handed=not self._hand)
         low, normal = self._prefetch.shares(room)
         lease_ms = int(self._options.lease.total_seconds() * 1000)
         keys = (self._keys.control, self._keys.retries, self._keys.retry_bodies, *self._keys.lanes)
@@ -293,7 +289,7 @@ class Consumer:
             if not isinstance(reply, Exception):
                 self._hand.forget(settled)
                 if any(delivery.suspect for delivery in settled):
-                    self._looked = 0.0  # where there was one there may be more
+                    self._lookout.look_soon()
 
     # Leases
 
@@ -322,13 +318,13 @@ class Consumer:
             self.died.set()
 
     async def _hand_back(self) -> None:
-        """Settles what is done, releases the rest as it came. What Redis does not hear, the lease ends."""
+        """Settles what is done, hands back the rest as it came. What Redis does not hear, the lease ends."""
         try:
             settlements = self._hand.settlements()
             replies = await self._scripts.call_all([call for call, _ in settlements])
             self._forget(settlements, replies)
-            releases = self._hand.releases(self._options.lease * 10)
-            _raise_first(replies + await self._scripts.call_all(releases))
+            hand_backs = self._hand.hand_backs(self._options.lease * 10)
+            _raise_first(replies + await self._scripts.call_all(hand_backs))
         except (RedisError, OSError) as error:
             log.warning("hand_back_failed", extra={"queue": self._queue, "error": repr(error)})
 

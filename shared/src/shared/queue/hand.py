@@ -37,7 +37,7 @@ class Hand:
         self.unsettled -= 1
 
     def put_down(self) -> None:
-        """One of those that wait is not started; it stays in hand until all is released."""
+        """One of those that wait is not started; it stays in hand until all is handed back."""
         self.unsettled -= 1
 
     def forget(self, settled: Sequence[Delivery]) -> None:
@@ -71,10 +71,12 @@ class Hand:
                 calls.append(Call("renew", (lane,), (GROUP, self._consumer, *ids)))
         return calls
 
-    def releases(self, idle: timedelta) -> list[Call]:
+    def hand_backs(self, idle: timedelta) -> list[Call]:
         """All that this consumer has in Redis, heard of or not, is anybody's at once: idle for so long."""
         milliseconds = int(idle.total_seconds() * 1000)
-        return [Call("release", (lane,), (GROUP, self._consumer, milliseconds)) for lane in self._keys.lanes]
+        return [
+            Call("hand_back", (lane,), (GROUP, self._consumer, milliseconds)) for lane in self._keys.lanes
+        ]
 
     def _later(self, delivery: Delivery, delay: timedelta) -> Call:
         # Copies collapse into one; another body under the same id does not.

@@ -11,7 +11,7 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from shared.queue.connection import client_of
 
-NAMES = ("ack", "epoch", "fetch", "later", "open", "release", "renew", "send", "tidy")
+NAMES = ("ack", "epoch", "fetch", "hand_back", "later", "open", "renew", "send", "tidy")
 
 
 @dataclass(frozen=True, slots=True)
