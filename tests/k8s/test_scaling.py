@@ -46,13 +46,16 @@ def test_keda_watches_what_waits_and_what_is_in_hand_on_every_lane(
     watched = {
         (trigger["metadata"]["stream"], measure)
         for trigger in scaled["triggers"]
-        for measure in ("lagCount", "pendingEntriesCount")
+        for measure in ("streamLength", "lagCount", "pendingEntriesCount")
         if measure in trigger["metadata"]
     }
 
     lanes = QueueKeys(QUEUE_OF[worker]).lanes
-    assert watched == {(lane, measure) for lane in lanes for measure in ("lagCount", "pendingEntriesCount")}
-    assert {trigger["metadata"]["consumerGroup"] for trigger in scaled["triggers"]} == {GROUP}
+    assert watched == {
+        (lane, measure) for lane in lanes for measure in ("streamLength", "pendingEntriesCount")
+    }
+    groups = {trigger["metadata"].get("consumerGroup") for trigger in scaled["triggers"]}
+    assert groups == {None, GROUP}
     assert scaled["scaleTargetRef"] == {"name": worker}
 
 

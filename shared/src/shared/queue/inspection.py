@@ -25,8 +25,6 @@ class LaneDepth:
     lane: Priority
     waiting: int
     in_hand: int
-    lag: int | None
-    """Entries that were never delivered, as Redis counts them; None where it lost count."""
     oldest: timedelta | None
     """Age of the oldest entry that is still there, by the clock of Redis."""
 
@@ -76,8 +74,7 @@ class Inspector:
             group = next((group for group in _known(groups) if group["name"] == GROUP.encode()), None)
             in_hand = group["pending"] if group else 0
             oldest = timedelta(milliseconds=max(now_ms - _added_at(first[0][0]), 0)) if first else None
-            lag = group["lag"] if group else length
-            lanes.append(LaneDepth(lane, max(length - in_hand, 0), in_hand, lag, oldest))
+            lanes.append(LaneDepth(lane, max(length - in_hand, 0), in_hand, oldest))
             lately = HEARD_OF.total_seconds() * 1000
             seen |= {found["name"] for found in _known(consumers) if found["idle"] <= lately}
         return Depth(tuple(lanes), retrying, len(seen), is_open=bool(epoch))

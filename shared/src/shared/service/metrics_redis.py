@@ -52,11 +52,6 @@ class QueueReading:
 def _by_lane(depths: Mapping[str, Depth]) -> Iterable[Metric]:
     waiting = GaugeMetricFamily("queue_depth", "Entries that wait.", labels=_BY_LANE)
     in_hand = GaugeMetricFamily("queue_in_hand", "Entries that a worker holds.", labels=_BY_LANE)
-    lag = GaugeMetricFamily(
-        "queue_lag",
-        "Entries that were never delivered, as Redis counts them; NaN where it lost count.",
-        labels=_BY_LANE,
-    )
     oldest = GaugeMetricFamily(
         "queue_oldest_seconds", "Age of the oldest entry that is still there.", labels=_BY_LANE
     )
@@ -65,9 +60,8 @@ def _by_lane(depths: Mapping[str, Depth]) -> Iterable[Metric]:
             labels = (queue, lane.lane.value)
             waiting.add_metric(labels, lane.waiting)
             in_hand.add_metric(labels, lane.in_hand)
-            lag.add_metric(labels, float("nan") if lane.lag is None else lane.lag)
             oldest.add_metric(labels, lane.oldest.total_seconds() if lane.oldest else 0)
-    return waiting, in_hand, lag, oldest
+    return waiting, in_hand, oldest
 
 
 def _by_queue(depths: Mapping[str, Depth]) -> Iterable[Metric]:
