@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from observability.conftest import Watched
-from shared.service.metrics import OUTCOMES
+from shared.service.metrics.counting import OUTCOMES
 from support.missing import skip_or_fail
 from support.promql import named_in
 

@@ -142,8 +142,8 @@ class PointedRelay(Relay):
 
 class PointedHandOver(HandOver):
     async def hand_over_once(self) -> bool:
-        outbox, attempts, inbox = await self._gather()
-        if outbox or attempts or inbox:
+        rows, _ = await self._gather()
+        if any(rows):
             reach("before-post")
         return await super().hand_over_once()
 

@@ -113,9 +113,14 @@ async def test_an_internal_event_needs_a_scope_of_its_own(house: House, scope: s
 
 @pytest.mark.parametrize(
     ("scope", "status"),
-    [("events:write", 202), ("events:write:ORDER_CREATED", 202), ("events:write:ORDER_SHIPPED", 403)],
+    [
+        ("events:write", 202),
+        ("events:write:ORDER_CREATED", 202),
+        ("events:write:ORDER_SHIPPED", 403),
+        ("admin:write", 202),
+    ],
 )
-async def test_a_scope_for_one_type_allows_that_type(house: House, scope: str, status: int) -> None:
+async def test_who_may_publish_an_event_that_is_not_internal(house: House, scope: str, status: int) -> None:
     client = await house.admit("key-of-some-client", scope)
 
     assert (await house.publish(order_created(), **client)).status_code == status

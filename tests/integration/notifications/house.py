@@ -21,6 +21,7 @@ from notification_worker.domain import CHANNELS, Mail
 from notification_worker.handlers import notifications
 from notification_worker.ports import MailConnection
 from notification_worker.service import Batches, Notifications
+from notification_worker.settings import RENDERING_SECONDS
 from shared.events import Envelope, Event
 from shared.events.notifications import BatchNotification, SendEmail, SendNotification
 from shared.queue import Delivery, Verdict
@@ -88,7 +89,7 @@ class Worker:
         service = Notifications(
             work,
             mailer=Faulty(self.mailer, self),
-            renderer=SandboxRenderer(),
+            renderer=SandboxRenderer(seconds=RENDERING_SECONDS),
             active=self.active,
         )
         if envelope.type == SendNotification.type:

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from adapters.mail_server import MailServer, Manner
-from notification_worker.adapters.smtp import SmtpMailer, SmtpServer
+from notification_worker.adapters.smtp import CONNECTIONS, SmtpMailer, SmtpServer
 from notification_worker.domain import Content, Mail
 from notification_worker.ports import MailCutOffError, MailRefusedError, MailServerAwayError
 from support.missing import skip_or_fail
+from support.waiting import eventually
 
 HELLO = Content("Hello", "Hi", None)
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -204,12 +205,7 @@ async def test_who_finds_all_connections_busy_waits_no_longer_than_a_conversatio
 
 
 async def test_a_server_that_never_greets_is_away(server: MailServer) -> None:
-    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            await reader.read()
-        writer.close()
-
-    silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    silent = await asyncio.start_server(_say_nothing, "127.0.0.1", 0)
     port = silent.sockets[0].getsockname()[1]
     mailer = mailer_of(server, port=port, time_limit=0.3)
 
@@ -257,3 +253,64 @@ async def test_it_is_well_while_the_server_answers(server: MailServer) -> None:
     assert await mailer.trouble() is None
     assert server.connections == 2
     await mailer.close()
+
+
+async def test_it_is_well_while_all_connections_are_busy_with_a_slow_server(server: MailServer) -> None:
+    server.manner = Manner.HANG_AT_RECIPIENT
+    mailer = mailer_of(server, time_limit=10.0)
+    async with asyncio.TaskGroup() as sending:
+        mails = [sending.create_task(send(mailer, mail_to("ada@example.com"))) for _ in range(6)]
+        await eventually(lambda: server.tries == CONNECTIONS)
+
+        trouble = await mailer.trouble()
+
+        for mail in mails:
+            mail.cancel()
+    assert trouble is None
+
+
+@pytest.mark.parametrize(
+    ("manner", "is_well"), [(Manner.GREYLIST, True), (Manner.CLOSE_AFTER_CONTENT, False)]
+)
+async def test_a_mail_that_is_refused_is_no_trouble_and_one_that_is_cut_off_is(
+    server: MailServer, manner: Manner, is_well: bool
+) -> None:
+    server.manner = manner
+    mailer = mailer_of(server, time_limit=10.0)
+    with pytest.raises((MailServerAwayError, MailCutOffError)):
+        await send(mailer, mail_to("ada@example.com"))
+    server.manner = Manner.HANG_AT_RECIPIENT
+    async with asyncio.TaskGroup() as sending:
+        mails = [sending.create_task(send(mailer, mail_to("ada@example.com"))) for _ in range(CONNECTIONS)]
+        await asyncio.sleep(0)
+
+        trouble = await mailer.trouble()
+
+        for mail in mails:
+            mail.cancel()
+    assert (trouble is None) == is_well
+
+
+async def test_while_all_connections_are_busy_it_says_what_the_last_one_met(server: MailServer) -> None:
+    server.manner = Manner.HANG_AT_RECIPIENT
+    mailer = mailer_of(server, time_limit=10.0)
+    await server.stop()
+    with pytest.raises(MailServerAwayError) as away:
+        await send(mailer, mail_to("ada@example.com"))
+    silent = await asyncio.start_server(_say_nothing, "127.0.0.1", server.port)
+    async with asyncio.TaskGroup() as sending:
+        mails = [sending.create_task(send(mailer, mail_to("ada@example.com"))) for _ in range(CONNECTIONS)]
+        await asyncio.sleep(0)
+
+        trouble = await mailer.trouble()
+
+        for mail in mails:
+            mail.cancel()
+    silent.close()
+    assert trouble == str(away.value)
+
+
+async def _say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        await reader.read()
+    writer.close()

@@ -11,7 +11,7 @@ from adapters.provider import FakeProvider, Trouble
 from adapters.sandbox import Sandbox
 from integration.payments.shop import AUTHORIZED, REFUNDED, Shop
 from payment_worker.adapters.tables import PaymentRow
-from payment_worker.ports import UnclearError
+from payment_worker.ports import ProviderAwayError, UnclearError
 from shared.events.payments import PaymentRefunded
 from shared.store.database import Database
 
@@ -134,6 +134,20 @@ async def test_a_refund_survives_a_provider_that_is_away(shop: Shop, sandbox: Sa
     assert await shop.deliver(REFUNDED) == "completed"
     assert sandbox.moved() == [CAPTURED, ("refund", "payment-1", 3700)]
     assert await shop.failures() == 0
+
+
+@pytest.mark.usefixtures("_paid")
+async def test_it_is_in_doubt_only_once_the_provider_may_have_heard_of_it(shop: Shop) -> None:
+    away = Trouble(ProviderAwayError("refused"))
+    shop.provider = FakeProvider(away, away, Trouble(UnclearError("no answer")), away)
+
+    stood: list[str] = []
+    for _ in range(4):
+        assert (await shop.deliver(REFUNDED)).startswith("postponed")
+        stood += [status for _, _, status in await shop.refunds()]
+
+    assert stood == ["refunding", "refunding", "unknown", "unknown"]
+    assert await shop.deliver(REFUNDED) == "completed"
 
 
 @pytest.mark.usefixtures("_paid")

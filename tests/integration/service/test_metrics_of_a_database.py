@@ -9,9 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.adapters.tables import JournalRow
 from shared.events import QUEUES
-from shared.service.metrics import Metrics
-from shared.service.metrics_reading import Reading
-from shared.service.metrics_store import JournalReading, OutboxReading
+from shared.service.metrics.counting import Metrics
+from shared.service.metrics.reading import Reading
+from shared.service.metrics.store import JournalReading, OutboxReading
 from shared.store.database import Database
 from shared.store.handover import HandOver
 from shared.store.tables import Attempt, Inbox, Outbox, sendable_columns, utc_now

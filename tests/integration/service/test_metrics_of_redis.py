@@ -11,8 +11,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from shared.queue import PostponeError, Queue, RetryPolicy
 from shared.queue.connection import connect
 from shared.queue.inspection import Depth, Inspector
-from shared.service.metrics import Metrics
-from shared.service.metrics_redis import QueueReading
+from shared.service.metrics.counting import Metrics
+from shared.service.metrics.redis import QueueReading
 from support.ports import free_port
 from support.queueing import NORMAL, Station, order, shipped, station_at
 from support.redis_server import RedisServer

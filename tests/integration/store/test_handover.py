@@ -14,7 +14,7 @@ from sqlmodel import col
 
 from shared.events import OrderCancelled
 from shared.store.database import Database
-from shared.store.handover import HandOver
+from shared.store.handover import BATCH, SWEEP_SECONDS, HandOver
 from shared.store.ledger import SqlLedger
 from shared.store.reports import HANDOVER_PATH, HandOverBatch
 from shared.store.tables import Attempt, Inbox, Outbox, utc_now
@@ -29,9 +29,9 @@ class FakeGateway:
     def __init__(self) -> None:
         self.batches: list[HandOverBatch] = []
         self.requests = 0
-        self.answer: Callable[[httpx.Request], httpx.Response] | None = None
+        self.answer: Callable[[httpx.Request], Any] | None = None
 
-    def __call__(self, request: httpx.Request) -> httpx.Response:
+    def __call__(self, request: httpx.Request) -> Any:
         self.requests += 1
         assert request.url.path == HANDOVER_PATH
         if self.answer:
@@ -173,6 +173,36 @@ async def test_more_than_a_batch_goes_in_several(
     assert len({report.event_id for report in gateway.told("outcomes")}) == 450
 
 
+@pytest.mark.parametrize("number", [1, BATCH - 1])
+async def test_after_a_batch_with_room_for_more_the_next_one_is_gathered(
+    ledger: SqlLedger, handover: HandOver, gateway: FakeGateway, number: int
+) -> None:
+    for each in range(number):
+        await complete(ledger, f"e{each}")
+
+    assert not await handover.hand_over_once()
+
+    assert len(gateway.told("outcomes")) == number
+
+
+async def test_after_a_full_batch_the_next_one_goes_at_once(ledger: SqlLedger, handover: HandOver) -> None:
+    for each in range(BATCH):
+        await complete(ledger, f"e{each}")
+
+    assert await handover.hand_over_once()
+
+
+async def test_after_a_batch_full_of_bytes_the_next_one_goes_at_once(
+    ledger: SqlLedger, handover: HandOver, gateway: FakeGateway
+) -> None:
+    for number in range(2):
+        await ledger.bury(undecodable(bytes(5_000_000), entry=f"{number}-1"), "undecodable", ValueError())
+
+    assert [await handover.hand_over_once() for _ in range(2)] == [True, False]
+
+    assert [len(batch.outcomes) for batch in gateway.batches] == [1, 1]
+
+
 async def test_a_nudge_is_heard_at_once(ledger: SqlLedger, handover: HandOver, gateway: FakeGateway) -> None:
     async with running(handover):
         await asyncio.sleep(0.2)
@@ -180,6 +210,22 @@ async def test_a_nudge_is_heard_at_once(ledger: SqlLedger, handover: HandOver, g
         handover.nudge()
 
         await eventually(lambda: gateway.told("outcomes"), within=0.5)
+
+
+async def test_an_event_that_is_sent_while_its_cause_is_told_does_not_wait_for_the_sweep(
+    database: Database, ledger: SqlLedger, handover: HandOver, gateway: FakeGateway
+) -> None:
+    async def take_late(request: httpx.Request) -> httpx.Response:
+        await mark_sent(database)
+        gateway.answer = None
+        return gateway(request)
+
+    await complete(ledger, causes=1)
+    gateway.answer = take_late
+
+    async with running(handover):
+        await eventually(lambda: gateway.told("outcomes"))
+        await eventually(lambda: gateway.told("events"), within=SWEEP_SECONDS - 0.5)
 
 
 def _late(request: httpx.Request) -> httpx.Response:

@@ -116,7 +116,7 @@ class TestCompleting:
 
         await complete(ledger, suspect)
 
-        assert (await row(database, Attempt)).effort == "completed"
+        assert (await row(database, Attempt)).effort == "ended"
 
     async def test_outside_of_a_handler_there_is_no_unit(self, ledger: SqlLedger) -> None:
         await complete(ledger, delivery())
@@ -368,7 +368,7 @@ class TestSuspects:
 
         await ledger.bury(suspect, "no_such_sku", GiveUpError("no_such_sku"))
 
-        assert (await row(database, Attempt)).effort == "completed"
+        assert (await row(database, Attempt)).effort == "ended"
 
     async def test_one_that_was_too_early_too_long_leaves_no_start_open(
         self, database: Database, ledger: SqlLedger

@@ -104,8 +104,8 @@ async def add(database: Database, *added: Outbox) -> Sequence[Outbox]:
 
 
 @asynccontextmanager
-async def relaying(database: Database, redis: FakeRedis) -> AsyncGenerator[Relay]:
-    relay = Relay(database, Outbox, redis, queues=("orders", "inventory"), sweep=0.05)
+async def relaying(database: Database, redis: FakeRedis, *, sweep: float = 0.05) -> AsyncGenerator[Relay]:
+    relay = Relay(database, Outbox, redis, queues=("orders", "inventory"), sweep=sweep)
     running = asyncio.create_task(relay.run())
     try:
         yield relay
@@ -335,15 +335,6 @@ async def test_what_another_relay_sends_is_left_to_it(worker_url: str, database:
     assert len(slow.ids) + len(quick.ids) == 50
 
 
-async def test_a_drain_sends_what_waits(database: Database, redis: FakeRedis) -> None:
-    relay = Relay(database, Outbox, redis, queues=("orders", "inventory"))
-    relay.send_soon(await add(database, outbox("a"), outbox("b", queue="inventory")))
-
-    await relay.drain()
-
-    assert sorted(redis.ids) == ["a", "b"]
-
-
 async def test_more_than_fits_in_memory_is_left_to_the_sweep(database: Database, redis: FakeRedis) -> None:
     added = await add(database, *(outbox(f"o{number:05}") for number in range(300)))
 
@@ -370,20 +361,17 @@ async def test_a_mark_locks_its_rows_in_the_order_of_their_ids(
     database = Database(f"{postgres_url}?options={quote(AS_THEY_LIE)}")
     for event_id in ("z", "a", "m"):
         await add(database, outbox(event_id, age=timedelta()))
-    relay = Relay(database, Outbox, redis, queues=("orders",))
-    relay.send_soon([outbox(event_id) for event_id in ("z", "a", "m")])
-
     async with (
         await psycopg.AsyncConnection.connect(postgres_url) as holding,
         await psycopg.AsyncConnection.connect(postgres_url, autocommit=True) as watching,
+        relaying(database, redis, sweep=60) as relay,
     ):
         await holding.execute(LOCK, [held])
-        draining = asyncio.create_task(relay.drain())
+        relay.send_soon([outbox(event_id) for event_id in ("z", "a", "m")])
         await eventually(lambda: _waits(watching))
         assert {each for each in "amz" if each != held and await _is_locked(watching, each)} == locked_by_then
         await holding.rollback()
-        await draining
-    assert await _all_marked(database, "e1")
+        await eventually(lambda: _all_marked(database, "e1"))
     await database.close()
 
 

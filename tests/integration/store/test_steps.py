@@ -127,18 +127,19 @@ async def test_an_ended_run_is_not_entered_again_and_is_told_again(
     assert (await row(database, Inbox)).unreported
 
 
-async def test_of_two_copies_the_later_last_step_changes_nothing(
+async def test_what_happened_outside_is_committed_though_a_copy_has_ended_the_run(
     database: Database, ledger: SqlLedger
 ) -> None:
     async def be_overtaken(steps: Steps) -> None:
-        await handle(ledger, do_nothing)
+        await ledger.bury(delivery(), "lost", ValueError())
         async with steps.last() as unit:
             unit.publish(CANCELLED)
 
     with pytest.raises(AlreadyEndedError):
         await handle(ledger, be_overtaken)
 
-    assert await rows(database, Outbox) == []
+    assert (await row(database, Outbox)).causation_id == "x"
+    assert (await row(database, Inbox)).outcome == "dead"
 
 
 @pytest.mark.usefixtures("intents")

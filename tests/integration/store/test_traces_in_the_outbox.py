@@ -5,8 +5,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from shared.events import OrderCancelled
 from shared.queue import AlreadyEndedError, Delivery, ExpiredError, GiveUpError, Ledger, PostponeError
-from shared.service.tracing_queue import TracedLedger
-from shared.service.tracing_spans import Tracing
+from shared.service.tracing.queue import TracedLedger
+from shared.service.tracing.spans import Tracing
 from shared.store.database import Database
 from shared.store.ledger import SqlLedger
 from shared.store.reports import report_event

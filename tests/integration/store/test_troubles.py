@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from shared.events import OrderShipped
+from shared.events import OrderCancelled, OrderShipped
 from shared.queue import PostponeError, Queue, RedisSender
 from shared.queue.clock import ServerClock
 from shared.queue.connection import connect
@@ -19,9 +19,10 @@ from shared.store.database import Database
 from shared.store.ledger import SqlLedger
 from shared.store.migrate import migrate
 from shared.store.relay import Relay
+from shared.store.steps import current_steps
 from shared.store.tables import Inbox, Outbox, sendable_columns, utc_now
-from shared.store.unit import CurrentUnit
-from support.deliveries import delivery, rows
+from shared.store.unit import CurrentUnit, current_unit
+from support.deliveries import delivery, envelope, rows
 from support.queueing import order, station_at
 from support.redis_server import RedisServer
 from support.waiting import eventually
@@ -35,20 +36,21 @@ COUNT_FOR_LONG = (
 """One statement that takes longer than the time limit, whatever the machine, and some seconds at most."""
 
 
-class UnspeakableError(Exception):
-    def __str__(self) -> str:
-        raise ValueError("no text")
-
-
-async def test_an_error_that_cannot_tell_itself_is_counted(database_url: str) -> None:
-    migrate(database_url, "order_worker")
-    database = Database(database_url)
+async def test_an_effect_does_not_come_before_its_cause_where_a_worker_is_behind_the_clock_of_redis(
+    database: Database,
+) -> None:
     ledger = SqlLedger(database, source="test")
+    redis_time = utc_now() + timedelta(minutes=2)
 
-    verdict = await ledger.fail(delivery(), UnspeakableError())
+    async with ledger.transaction(delivery(fetched_at=redis_time)):
+        current_unit().publish(OrderCancelled(order_id="o", reason="out_of_stock"))
+    async with ledger.steps(delivery(envelope("y"), fetched_at=redis_time)):
+        async with current_steps().step() as unit:
+            unit.publish(OrderCancelled(order_id="p", reason="out_of_stock"))
+        async with current_steps().last() as unit:
+            unit.publish(OrderCancelled(order_id="q", reason="out_of_stock"))
 
-    assert verdict.outcome == "failed"
-    await database.close()
+    assert [caused.time >= redis_time for caused in await rows(database, Outbox)] == [True] * 3
 
 
 async def test_replicas_whose_clocks_differ_agree_how_long_an_event_was_postponed(sqlite_url: str) -> None:

@@ -26,6 +26,30 @@ async def test_a_loop_that_a_bug_ends_is_started_again(caplog: pytest.LogCapture
     await background.stop()
 
 
+async def test_a_loop_that_was_well_for_long_is_started_again_soon() -> None:
+    hour = 3600.0
+    clock = 0.0
+    pauses: list[float] = []
+    deaths = iter([0.0, 0.0, 0.0, 0.0, hour])
+
+    async def loop() -> None:
+        nonlocal clock
+        clock += next(deaths)
+        raise KeyError("a bug")
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 5:
+            await asyncio.sleep(60)
+
+    background = Background(clock=lambda: clock, pause=pause)
+    background.start("relay", loop)
+
+    await eventually(lambda: len(pauses) == 5)
+    await background.stop()
+    assert pauses[4] < pauses[3]
+
+
 async def test_a_loop_that_ends_by_a_stray_cancellation_is_started_again() -> None:
     starts = 0
 

@@ -17,7 +17,7 @@ class FakeServices:
     def names(self) -> tuple[str, ...]:
         return tuple(self._said)
 
-    async def health(self, service: str, *, within: float) -> object:
+    async def health(self, service: str) -> object:
         said = self._said[service]
         if said is None:
             await asyncio.sleep(60)

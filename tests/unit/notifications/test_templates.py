@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notification_worker.adapters.rendering import SECONDS, BadTemplateError, SandboxRenderer, validate
+from notification_worker.adapters.rendering import BadTemplateError, SandboxRenderer, validate
 from notification_worker.adapters.templates import SEEDED, seeds
 from notification_worker.domain import Content, Template, money
 from notification_worker.ports import TemplateError
+from notification_worker.settings import RENDERING_SECONDS, Settings
 from shared.events.money import CURRENCIES
 
 LINES = [
@@ -39,7 +40,7 @@ HOSTILE = "{{7*7}} {% for x in y %} <script>alert('1')</script> & =HYPERLINK(\"x
 def render(template: Template | str, variables: dict[str, Any] | None = None) -> Content:
     if isinstance(template, str):
         template = Template("test", "Hello", template, template)
-    return SandboxRenderer().render(template, variables or {})
+    return SandboxRenderer(seconds=RENDERING_SECONDS).render(template, variables or {})
 
 
 def tree_of(html: str | None) -> ET.Element:
@@ -220,7 +221,23 @@ def test_no_template_takes_long_or_becomes_long(source: str) -> None:
     with pytest.raises(TemplateError):
         render(source, BIG)
 
-    assert time.perf_counter() - started < SECONDS + 2  # what one expression may take, on a busy machine
+    assert (
+        time.perf_counter() - started < RENDERING_SECONDS + 2
+    )  # what one expression may take, on a busy machine
+
+
+@pytest.mark.parametrize("lease", [0.5, 1.0, 6.0, 60.0])
+def test_a_rendering_ends_well_within_a_lease(lease: float) -> None:
+    settings = Settings.model_validate(
+        {"DATABASE_URL": "sqlite:///x.db", "QUEUE_SERVICE_KEY": "k" * 16, "QUEUE_LEASE_SECONDS": lease}
+    )
+
+    assert settings.rendering_seconds <= min(lease / 2, RENDERING_SECONDS)
+
+
+def test_a_rendering_that_has_no_time_left_is_refused() -> None:
+    with pytest.raises(TemplateError, match="longer than 0 s"):
+        SandboxRenderer(seconds=0).render(Template("test", "Hello", "{{ 1 }}"), {})
 
 
 def test_the_largest_order_that_a_contract_allows_fits_its_confirmation() -> None:

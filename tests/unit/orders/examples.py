@@ -1,6 +1,7 @@
 """One order, as its customer placed it, and how it may refuse."""
 
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,14 @@ from shared.queue.outcomes import GiveUpError, PostponeError
 
 PAYMENT = Payment("payment-1", 3700, "EUR")
 SHIPMENT = Shipment("DHL", "00340434161094042557")
+FREE = OrderCreated(
+    order_id="order-1",
+    customer=Customer(id="customer-1", email="ada@example.com", name="Ada Lovelace", locale="en"),
+    lines=(OrderLine(sku="mug", quantity=2, unit_price=0),),
+    currency="EUR",
+    total=0,
+)
+"""An order that costs nothing."""
 
 
 def order_created(*, name: str = "Ada Lovelace", pots: int = 1) -> OrderCreated:
@@ -59,6 +68,11 @@ def shipped() -> Order:
 
 def cancelled(*, payment_id: str | None = None) -> Order:
     return an_order(OrderStatus.CANCELLED, payment_id=payment_id, cancel_reason="changed my mind")
+
+
+def free(order: Order) -> Order:
+    """As it is where it cost nothing, and so was never paid."""
+    return replace(order, lines=(Line("mug", 2, 0),), total=0, payment_id=None)
 
 
 def dead(reason: str) -> AbstractContextManager[object]:

@@ -6,7 +6,7 @@ from order_worker.domain import Order, Payment, refund_id
 from order_worker.service import OrderService
 from shared.events.notifications import Recipient, SendNotification
 from shared.events.payments import PaymentRefunded
-from unit.orders.examples import PAYMENT, an_order, cancelled, dead, paid, postponed, shipped
+from unit.orders.examples import PAYMENT, an_order, cancelled, dead, free, paid, postponed, shipped
 
 
 async def test_a_paid_order_sends_a_receipt() -> None:
@@ -70,6 +70,17 @@ async def test_money_that_is_not_the_total_is_refused_in_every_state(order: Orde
         await OrderService(orders, outbox).pay("order-1", payment)
 
     assert orders.stored["order-1"] == order
+    assert outbox.caused == []
+
+
+@pytest.mark.parametrize("order", [paid(), shipped(), cancelled()])
+async def test_for_an_order_that_costs_nothing_no_money_is_taken(order: Order) -> None:
+    orders, outbox = FakeOrders(free(order)), FakeOutbox()
+
+    with dead("amount_mismatch"):
+        await OrderService(orders, outbox).pay("order-1", PAYMENT)
+
+    assert orders.stored["order-1"] == free(order)
     assert outbox.caused == []
 
 

@@ -7,7 +7,7 @@ from shared.events.inventory import InventoryReserved
 from shared.events.lines import StockLine
 from shared.events.notifications import Recipient, SendNotification
 from shared.events.orders import OrderCreated
-from unit.orders.examples import an_order, dead, order_created, shipped
+from unit.orders.examples import FREE, an_order, dead, free, order_created, paid, shipped
 
 
 async def test_a_placed_order_is_pending() -> None:
@@ -16,6 +16,14 @@ async def test_a_placed_order_is_pending() -> None:
     await OrderService(orders, FakeOutbox()).place(order_created())
 
     assert orders.stored == {"order-1": an_order()}
+
+
+async def test_an_order_that_costs_nothing_is_placed_as_paid() -> None:
+    orders = FakeOrders()
+
+    await OrderService(orders, FakeOutbox()).place(FREE)
+
+    assert orders.stored == {"order-1": free(paid())}
 
 
 async def test_a_placed_order_asks_for_its_stock_and_confirms_itself_to_the_customer() -> None:

@@ -3,7 +3,7 @@ from adapters.outbox import FakeOutbox
 from order_worker.domain import Shipment
 from order_worker.service import OrderService
 from shared.events.notifications import Recipient, SendNotification
-from unit.orders.examples import SHIPMENT, an_order, cancelled, dead, paid, postponed, shipped
+from unit.orders.examples import FREE, SHIPMENT, an_order, cancelled, dead, free, paid, postponed, shipped
 
 
 async def test_a_paid_order_is_shipped_and_its_customer_learns_where_it_is() -> None:
@@ -34,6 +34,16 @@ async def test_an_order_that_is_not_paid_yet_is_not_shipped_yet() -> None:
 
     assert orders.stored["order-1"] == an_order()
     assert outbox.caused == []
+
+
+async def test_an_order_that_costs_nothing_waits_for_no_payment() -> None:
+    orders = FakeOrders()
+    service = OrderService(orders, FakeOutbox())
+    await service.place(FREE)
+
+    await service.ship("order-1", SHIPMENT)
+
+    assert orders.stored["order-1"] == free(shipped())
 
 
 async def test_the_same_shipment_again_changes_and_causes_nothing() -> None:

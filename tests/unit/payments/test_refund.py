@@ -1,3 +1,4 @@
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,8 @@ from shared.queue.outcomes import ExpiredError, PostponeError
 from unit.payments.examples import CAPTURE, a_payment, a_wish, dead, postponed
 
 S = PaymentStatus
+AWAY = Trouble(ProviderAwayError("refused"))
+SILENT = Trouble(UnclearError("no answer"))
 
 
 def told(amount: int) -> SendNotification:
@@ -220,14 +223,28 @@ async def test_a_refund_without_an_answer_is_asked_for_with_the_same_key() -> No
     assert shop.stored.caused == [told(3700)]
 
 
-async def test_a_refund_survives_a_provider_that_is_away() -> None:
-    shop = Shop(a_payment(), provider=FakeProvider(Trouble(ProviderAwayError("refused"))))
+async def test_a_provider_that_is_back_gives_back_once() -> None:
+    shop = Shop(a_payment(), provider=FakeProvider(AWAY, AWAY, SILENT, AWAY))
+    for reason in ("provider_away", "provider_away"):
+        with postponed(reason):
+            await shop.refund(a_wish())
+    for reason in ("provider_unclear", "provider_away"):
+        with postponed(reason, uncertain=True):
+            await shop.refund(a_wish())
 
-    with postponed("provider_away"):
-        await shop.refund(a_wish())
     await shop.refund(a_wish())
 
     assert shop.provider.ledger == [Moved("payment-1", -3700)]
+    assert shop.stored.caused == [told(3700)]
+
+
+async def test_a_provider_that_is_away_after_a_call_that_was_cut_off_leaves_the_refund_in_doubt() -> None:
+    shop = Shop(a_payment(), provider=FakeProvider(Trouble(asyncio.CancelledError()), AWAY))
+    with pytest.raises(asyncio.CancelledError):
+        await shop.refund(a_wish())
+
+    with postponed("provider_away", uncertain=True):
+        await shop.refund(a_wish())
 
 
 async def test_what_the_provider_refuses_is_not_promised_any_more() -> None:

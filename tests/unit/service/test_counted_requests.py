@@ -6,8 +6,8 @@ import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
 
-from shared.service.metrics import Metrics
-from shared.service.metrics_http import CountedRequests
+from shared.service.metrics.counting import Metrics
+from shared.service.metrics.http import CountedRequests
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import httpx
 import pytest
 from fastapi import Depends, FastAPI
 
-from shared.service.keys import SCOPES, GatewayKeys, Policy, Principal, authenticated
+from shared.service.keys import SCOPES, GatewayKeys, Policy, Principal
 from shared.service.problem import Problem, answer_with_problems
 
 SERVICE_KEY = "service-key-of-these-tests"
@@ -104,7 +104,7 @@ def client(gateway: Gateway) -> httpx.AsyncClient:
     app.state.authenticator = gateway.keys()
 
     @app.get("/anyone")
-    async def anyone(principal: Annotated[Principal, Depends(authenticated)]) -> str:
+    async def anyone(principal: Annotated[Principal, Depends(Policy())]) -> str:
         return principal.name
 
     @app.get("/readers", dependencies=[Depends(Policy("events:read", "admin:read"))])

@@ -9,7 +9,7 @@ from prometheus_client import generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
 from shared.queue import Verdict
-from shared.service.metrics import OUTCOMES, REASONS, Metrics
+from shared.service.metrics.counting import OUTCOMES, REASONS, Metrics
 from support.deliveries import delivery, envelope, undecodable
 
 ORDERS = {"queue": "orders", "type": "ORDER_SHIPPED"}

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from prometheus_client.metrics_core import Metric
 
 from shared.service.health import Health
-from shared.service.metrics_needs import ConsumerReading, NeedsReading
+from shared.service.metrics.needs import ConsumerReading, NeedsReading
 
 
 def values(families: Iterable[Metric]) -> dict[tuple[str, ...], float]:

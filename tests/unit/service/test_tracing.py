@@ -13,8 +13,8 @@ from shared.events.trace import present_span, present_traceparent
 from shared.queue.clock import ServerClock
 from shared.service.settings import WorkerSettings
 from shared.service.tracing import calling, start_tracing, traced_sender
-from shared.service.tracing_queue import TracedSender
-from shared.service.tracing_spans import Tracing, exported_to
+from shared.service.tracing.queue import TracedSender
+from shared.service.tracing.spans import Tracing, exported_to
 from support.deliveries import envelope
 from support.ports import free_port
 

@@ -24,8 +24,8 @@ class Services(Protocol):
     @property
     def names(self) -> tuple[str, ...]: ...
 
-    async def health(self, service: str, *, within: float) -> object:
-        """What its /health says as JSON; raises where it says nothing in time."""
+    async def health(self, service: str) -> object:
+        """What its /health says as JSON, or raises; whoever asks limits the time."""
         ...
 
 
@@ -74,7 +74,7 @@ class HealthCheck:
         return await self._limited(self._asked(name))
 
     async def _asked(self, name: str) -> PartHealth:
-        said = await self._services.health(name, within=self._within)
+        said = await self._services.health(name)
         if isinstance(said, dict) and cast("dict[str, Any]", said).get("status") in _STATUSES:
             return PartHealth.model_validate(said)
         return PartHealth(status="down")

@@ -28,10 +28,10 @@ from shared.queue.inspection import Inspector
 from shared.service.app import create_service
 from shared.service.background import Background
 from shared.service.health import Health
-from shared.service.metrics import Metrics
-from shared.service.metrics_needs import NeedsReading
-from shared.service.metrics_redis import QueueReading
-from shared.service.metrics_store import JournalReading
+from shared.service.metrics.counting import Metrics
+from shared.service.metrics.needs import NeedsReading
+from shared.service.metrics.redis import QueueReading
+from shared.service.metrics.store import JournalReading
 from shared.service.settings import load
 from shared.service.tracing import start_tracing, traced_sender
 from shared.service.watchdog import Watchdog
@@ -81,7 +81,7 @@ class Gateway:
             tracing=self.tracing,
             lifespan=self._living,
             routes=[publish.router, events.router, workers.router, internal.router, health.router],
-            own_health=True,
+            summary=False,
         )
         self.app.state.authenticator = self.keys
         self.app.state.parts = Parts(

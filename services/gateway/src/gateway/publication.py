@@ -103,7 +103,9 @@ def read_entry(value: Any, principal: Principal, now: datetime) -> Entry:
 
 
 def _check_scope(contract: type[Event], principal: Principal) -> None:
-    allowed = [f"events:write:{contract.type}", "admin:write" if contract.internal else "events:write"]
+    allowed = [f"events:write:{contract.type}", "admin:write"]
+    if not contract.internal:
+        allowed.append("events:write")
     if not principal.may(*allowed):
         raise Problem(Kind.FORBIDDEN, "this key may not publish events of this type")
 

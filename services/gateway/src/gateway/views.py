@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.domain import Status
 
 
-class EventItem(BaseModel):
-    """An event in a list."""
+class EventFacts(BaseModel):
+    """What is shown of every event."""
 
     id: str
     type: str
@@ -18,7 +18,6 @@ class EventItem(BaseModel):
     subject: str | None
     correlation_id: str
     causation_id: str | None
-    attempts: int = Field(description="tries of this run, without those that were postponed")
     time: datetime
     reason: str | None = Field(description="why it is dead, or why it is tried again")
     uncertain: bool = Field(description="whether a mail may have gone out twice")
@@ -30,6 +29,12 @@ class EventItem(BaseModel):
     max_attempts: int | None
     retry_at: datetime | None
     ended_at: datetime | None
+
+
+class EventItem(EventFacts):
+    """An event in a list."""
+
+    attempts: int = Field(description="tries of this run, without those that were postponed")
 
 
 class EventList(BaseModel):
@@ -66,32 +71,14 @@ class EventLink(BaseModel):
     status: Status
 
 
-class EventDetail(BaseModel):
+class EventDetail(EventFacts):
     """An event with all that is known of it. `data` is null where only its outcome is known so far."""
 
-    id: str
-    type: str
-    queue: str
-    status: Status
-    subject: str | None
-    correlation_id: str
-    causation_id: str | None
     data: Any
+    error: str | None
     attempts: list[AttemptItem]
     caused_by: EventLink | None
     caused: list[EventLink]
-    time: datetime
-    reason: str | None
-    error: str | None
-    uncertain: bool
-    run: int
-    source: str
-    priority: str
-    not_before: datetime | None
-    expires_at: datetime | None
-    max_attempts: int | None
-    retry_at: datetime | None
-    ended_at: datetime | None
 
 
 class EventType(BaseModel):

@@ -19,12 +19,13 @@ DESCRIPTION = "Renders templates and sends what they say by each channel."
 def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or load(Settings)
     mailer = SmtpMailer(_server(settings))
+    renderer = SandboxRenderer(seconds=settings.rendering_seconds)
     return create_worker(
         settings,
         queue=notifications,
         description=DESCRIPTION,
         routes=[router],
-        context={"mailer": mailer, "renderer": SandboxRenderer(), "channels": settings.channels},
+        context={"mailer": mailer, "renderer": renderer, "channels": settings.channels},
         needs={"smtp": mailer.trouble} if "email" in settings.channels else {},
         closing=[mailer.close],
     )

@@ -133,5 +133,9 @@ class Work(Protocol):
         ...
 
     def last(self) -> AbstractAsyncContextManager[Store]:
-        """The one that ends the run as completed; raises AlreadyEndedError where a copy has ended it."""
+        """The one that ends the run as completed.
+
+        Where a copy has ended the run, the block is committed all the same, since what it says has
+        happened outside; then AlreadyEndedError is raised.
+        """
         ...

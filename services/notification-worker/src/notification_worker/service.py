@@ -30,7 +30,6 @@ from notification_worker.ports import (
     Work,
 )
 from shared.events.notifications import BatchNotification, Recipient, SendEmail, SendNotification
-from shared.queue.ledger import AlreadyEndedError
 from shared.queue.outcomes import ExpiredError, GiveUpError, PostponeError
 
 Writing = Callable[[Store], Awaitable[Content]]
@@ -121,12 +120,8 @@ class Notifications:
         if message.state is not MessageState.SENT and not self._mailer.was_taken(message.id):
             message = await self._claim_and_send(message, name)
         sent = replace(message, state=MessageState.SENT, reason=None)
-        try:
-            async with self._work.last() as store:
-                await store.settle(sent)
-        except AlreadyEndedError:  # a copy may have ended it as expired or dead, and knew of no mail
-            await self._settle(sent)
-            raise
+        async with self._work.last() as store:
+            await store.settle(sent)
         self._mailer.forget(message.id)
 
     async def _claim_and_send(self, message: Message, name: str | None) -> Message:

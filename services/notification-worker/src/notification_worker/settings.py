@@ -1,7 +1,7 @@
 """What this service is told from outside."""
 
 from email.utils import getaddresses
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints, TypeAdapter, ValidationError
 
@@ -28,6 +28,9 @@ def _known_channels(text: str) -> str:
     return text
 
 
+RENDERING_SECONDS: Final = 1.0
+
+
 class Settings(WorkerSettings):
     name: ClassVar[str] = "notification-worker"
 
@@ -49,6 +52,11 @@ class Settings(WorkerSettings):
 
     A handler has 60 s for both.
     """
+
+    @property
+    def rendering_seconds(self) -> float:
+        """How long filling a template may hold up everything else: well within a lease."""
+        return min(RENDERING_SECONDS, self.lease_seconds / 2)
 
     @property
     def channels(self) -> frozenset[str]:

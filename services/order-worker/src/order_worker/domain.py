@@ -1,5 +1,7 @@
 """What an order is, and how its state moves: pending, paid, shipped, or cancelled; never back.
 
+An order that costs nothing is paid from the start.
+
 Every rule answers the order as it is afterwards. An order that is told again what it already knows
 answers itself unchanged, so `after == order` means that nothing happened and nothing is caused.
 """
@@ -164,6 +166,11 @@ class Order:
                 return self
             case OrderStatus.SHIPPED:
                 raise IllegalTransitionError(self.order_id, self.status, OrderStatus.CANCELLED)
+
+
+def first_status(total: int) -> OrderStatus:
+    """What an order of this total is when it is placed; nobody can pay nothing."""
+    return OrderStatus.PENDING if total else OrderStatus.PAID
 
 
 def refund_id(payment_id: str) -> str:

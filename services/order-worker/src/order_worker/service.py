@@ -17,6 +17,7 @@ from order_worker.domain import (
     OrderStatus,
     Payment,
     Shipment,
+    first_status,
     refund_id,
 )
 from order_worker.ports import Orders, Outbox
@@ -40,7 +41,7 @@ class OrderService:
         self._outbox = outbox
 
     async def place(self, event: OrderCreated) -> None:
-        """Stores a new order as pending and asks for its stock."""
+        """Stores a new order, pending unless it costs nothing, and asks for its stock."""
         order = _placed(event)
         if not await self._orders.add(order):
             with refusals():
@@ -139,4 +140,5 @@ def _placed(event: OrderCreated) -> Order:
         lines=tuple(Line(line.sku, line.quantity, line.unit_price) for line in event.lines),
         currency=event.currency,
         total=event.total,
+        status=first_status(event.total),
     )

@@ -49,7 +49,7 @@ FLOW: Final[Mapping[type[Event], Flow]] = MappingProxyType(
     {
         OrderCreated: Flow(
             ("client",),
-            "stores the order as pending",
+            "stores the order as pending, or as paid where it costs nothing",
             (Cause(InventoryReserved), _notify("order-confirmation")),
         ),
         InventoryReserved: Flow(

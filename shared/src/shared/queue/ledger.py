@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Protocol
 
 from shared.events.envelope import Envelope
+from shared.queue.outcomes import PostponeError
 from shared.queue.policy import RetryPolicy
 
 
@@ -131,7 +132,7 @@ class Ledger(Protocol):
         """Commits a failed attempt, and with the last one the death of the run."""
         ...
 
-    async def postpone(self, delivery: Delivery, error: Exception) -> Verdict:
+    async def postpone(self, delivery: Delivery, error: PostponeError) -> Verdict:
         """Commits that it was too early, and after too long the death of the run."""
         ...
 

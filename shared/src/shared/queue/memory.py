@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from shared.queue.ledger import REPEATED, AlreadyEndedError, Delivery, Verdict
-from shared.queue.outcomes import HandlingError, PostponeError, RetryLaterError
+from shared.queue.outcomes import PostponeError, RetryLaterError, reason_of
 
 
 class MemoryLedger:
@@ -52,19 +52,18 @@ class MemoryLedger:
         self._began.discard(job)
         self.failures[job] += 1
         if self.failures[job] >= delivery.limit:
-            return self._end(delivery, "dead", _reason(error))
+            return self._end(delivery, "dead", reason_of(error))
         delay = error.after if isinstance(error, RetryLaterError) else None
         delay = delay or delivery.policy.after_failure(self.failures[job])
-        return Verdict("failed", delay, _reason(error))
+        return Verdict("failed", delay, reason_of(error))
 
-    async def postpone(self, delivery: Delivery, error: Exception) -> Verdict:
-        wait = (delivery.event_id, delivery.run, _reason(error))
-        patience = error.at_most if isinstance(error, PostponeError) else None
-        if self._waited[wait] > (patience or delivery.policy.postponed_at_most):
-            return self._end(delivery, "dead", _reason(error))
+    async def postpone(self, delivery: Delivery, error: PostponeError) -> Verdict:
+        wait = (delivery.event_id, delivery.run, error.reason)
+        if self._waited[wait] > (error.at_most or delivery.policy.postponed_at_most):
+            return self._end(delivery, "dead", error.reason)
         delay = delivery.policy.after_postponement(self._waited[wait])
         self._waited[wait] += delay
-        return Verdict("postponed", delay, _reason(error))
+        return Verdict("postponed", delay, error.reason)
 
     async def bury(self, delivery: Delivery, reason: str, error: Exception) -> Verdict:  # noqa: ARG002 the port's
         return self._end(delivery, "dead", reason)
@@ -82,7 +81,3 @@ class MemoryLedger:
         self.ended[delivery.event_id, delivery.run] = outcome
         self.reasons[delivery.event_id, delivery.run] = reason
         return Verdict(outcome, reason=reason or None)
-
-
-def _reason(error: Exception) -> str:
-    return error.reason if isinstance(error, HandlingError) else type(error).__name__

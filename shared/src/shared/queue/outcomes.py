@@ -20,6 +20,11 @@ class HandlingError(Exception):
         self.uncertain = uncertain
 
 
+def reason_of(error: Exception) -> str:
+    """The word that it goes by where reasons are kept: its own, or for a bug the name of its type."""
+    return error.reason if isinstance(error, HandlingError) else type(error).__name__
+
+
 class RetryLaterError(HandlingError):
     """It may work later (a provider is down): tried again, counted as a failed attempt.
 

@@ -10,7 +10,7 @@ import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,13 +18,14 @@ from shared.service.farewell import Farewell
 from shared.service.health import Health, health_routes
 from shared.service.hosts import KnownHosts
 from shared.service.logs import configure_logs
-from shared.service.metrics import Metrics
-from shared.service.metrics_http import CountedRequests
+from shared.service.metrics.counting import Metrics
+from shared.service.metrics.http import CountedRequests
 from shared.service.problem import answer_with_problems, unavailable
 from shared.service.settings import ServiceSettings
+from shared.store.database import is_infrastructure
 
 if TYPE_CHECKING:
-    from shared.service.tracing_spans import Tracing
+    from shared.service.tracing.spans import Tracing
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -38,12 +39,12 @@ def create_service(
     tracing: "Tracing | None",
     lifespan: Callable[[], AbstractAsyncContextManager[None]],
     routes: Sequence[APIRouter] = (),
-    own_health: bool = False,
+    summary: bool = True,
 ) -> FastAPI:
     """An application with health, metrics, problem+json for every error, and these routes.
 
-    Requests are counted in `metrics`, and reported by `tracing`, which is closed at the end. With
-    `own_health` the `/health` is among the routes.
+    Requests are counted in `metrics`, and reported by `tracing`, which is closed at the end. Without
+    `summary` there is no `/health` but one of the routes'.
     `app.state.database` and `app.state.authenticator` are set by whoever composes the service.
     """
 
@@ -61,8 +62,8 @@ def create_service(
         title=settings.name, description=description, lifespan=living, docs_url=None, redoc_url=None
     )  # the stock pages load their scripts from elsewhere
     answer_with_problems(app)
-    for error in (OperationalError, InterfaceError, PoolTimeoutError):
-        app.add_exception_handler(error, _database_away)
+    for error in (DBAPIError, PoolTimeoutError):
+        app.add_exception_handler(error, _database_failed)
 
     @app.get("/metrics", tags=["health"], response_class=Response)
     async def scrape() -> Response:
@@ -71,11 +72,11 @@ def create_service(
     _ = scrape
     app.add_middleware(KnownHosts, hosts=settings.hosts)
     if tracing:
-        from shared.service.tracing_http import TracedRequests  # noqa: PLC0415 costs time, where it is wanted
+        from shared.service.tracing.http import TracedRequests  # noqa: PLC0415 costs time, where it is wanted
 
         app.add_middleware(TracedRequests, tracing=tracing)
     app.add_middleware(CountedRequests, metrics=metrics)
-    app.include_router(health_routes(health, summary=not own_health))
+    app.include_router(health_routes(health, summary=summary))
     for router in routes:
         app.include_router(router)
     return app
@@ -129,5 +130,7 @@ Writing = Annotated[AsyncSession, Depends(_writing, scope="function")]
 """A parameter of a route: a session that is committed before the answer is sent."""
 
 
-async def _database_away(_: Request, __: Exception) -> JSONResponse:
+async def _database_failed(_: Request, error: Exception) -> JSONResponse:
+    if not is_infrastructure(error):
+        raise error  # a bug like any other: whoever answers those logs it, too
     return unavailable("the database cannot be used at the moment").response()

@@ -91,10 +91,6 @@ class Policy:
         return principal
 
 
-authenticated = Policy()
-"""The policy of a route that any valid key may use."""
-
-
 def hash_of(key: str) -> str:
     """What is kept of a key. Keys are long and random, so a fast hash is enough."""
     return hashlib.sha256(key.encode()).hexdigest()

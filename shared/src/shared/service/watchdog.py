@@ -3,7 +3,6 @@
 import asyncio
 import faulthandler
 import sys
-import time
 
 from shared.queue.tasks import end_all
 
@@ -19,13 +18,7 @@ class Watchdog:
 
     def __init__(self, limit: float) -> None:
         self._limit = limit
-        self._beat = time.monotonic()
         self._task: asyncio.Task[None] | None = None
-
-    @property
-    def silent_for(self) -> float:
-        """Seconds since the loop's last pulse."""
-        return time.monotonic() - self._beat
 
     def start(self) -> None:
         """Begins to watch the running loop."""
@@ -38,7 +31,6 @@ class Watchdog:
     async def _pulse(self) -> None:
         try:
             while True:
-                self._beat = time.monotonic()
                 faulthandler.dump_traceback_later(self._limit, exit=True, file=sys.__stderr__ or sys.stderr)
                 await asyncio.sleep(self._limit / 10)
         finally:

@@ -11,31 +11,31 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
-import structlog
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse
-from faststream import BaseMiddleware, FastStream
+from faststream import FastStream
 from faststream.specification import AsyncAPI
 
 from shared.events import QUEUES
-from shared.queue import ConsumerOptions, Delivery, Queue, QueueBroker, RedisSender, Verdict
+from shared.queue import ConsumerOptions, Queue, QueueBroker, RedisSender
 from shared.queue.connection import connect
 from shared.queue.inspection import Inspector
 from shared.service.app import create_service
 from shared.service.background import Background
+from shared.service.delivery_log import DeliveryLog, LogFields
 from shared.service.health import Check, Health
 from shared.service.keys import GatewayKeys
-from shared.service.logs import trace_fields
-from shared.service.metrics import Metrics
-from shared.service.metrics_needs import ConsumerReading, NeedsReading
-from shared.service.metrics_redis import QueueReading
-from shared.service.metrics_store import OutboxReading
+from shared.service.metrics.counting import Metrics
+from shared.service.metrics.needs import ConsumerReading, NeedsReading
+from shared.service.metrics.redis import QueueReading
+from shared.service.metrics.store import OutboxReading
 from shared.service.settings import WorkerSettings
 from shared.service.tracing import start_tracing, traced_ledger, traced_sender
 from shared.service.watchdog import Watchdog
 from shared.store.database import Database
 from shared.store.handover import HandOver
 from shared.store.ledger import SqlLedger
+from shared.store.postgres import Limits
 from shared.store.relay import Relay
 from shared.store.tables import Outbox
 
@@ -83,7 +83,11 @@ class Worker:
         self.settings = settings
         self.queue = queue
         self.tracing = start_tracing(settings)
-        self.database = Database(settings.database_url, pool_size=settings.concurrency + 5)
+        self.database = Database(
+            settings.database_url,
+            pool_size=settings.concurrency + 5,
+            limits=Limits(idle=settings.lease_seconds),
+        )
         self.client = connect(settings.redis_url)
         self.gateway = httpx.AsyncClient(
             base_url=settings.gateway_url,
@@ -96,6 +100,13 @@ class Worker:
         self.handover = HandOver(self.database, queue.name, self.gateway)
         ledger = SqlLedger(self.database, source=settings.name, on_commit=self._committed)
         self.broker = QueueBroker(settings.redis_url, logger=None, middlewares=[LogFields])
+        health = Health(
+            alive=self._alive,
+            needs={"redis": self._redis, "database": self._database, **needs},
+            details=self._details,
+            disabled=not settings.workers_enabled,
+        )
+        self.metrics = self._make_metrics(health)
         name = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
         self.consumer = self.broker.serve(
             queue,
@@ -103,7 +114,7 @@ class Worker:
             options=ConsumerOptions(
                 name, concurrency=settings.concurrency, lease=settings.lease, grace=settings.grace
             ),
-            observer=self,
+            observer=DeliveryLog(self.metrics),
         )
         self.watchdog = Watchdog(settings.lease_seconds)
         self._closing = closing
@@ -112,13 +123,6 @@ class Worker:
             logger=None,
             specification=AsyncAPI(title=settings.name, description=description),
         )
-        health = Health(
-            alive=self._alive,
-            needs={"redis": self._redis, "database": self._database, **needs},
-            details=self._details,
-            disabled=not settings.workers_enabled,
-        )
-        self.metrics = self._make_metrics(health)
         self.app = create_service(
             settings,
             description=description,
@@ -130,25 +134,6 @@ class Worker:
         )
         self.app.state.database = self.database
         self.app.state.authenticator = GatewayKeys(settings.service_key.get_secret_value(), self.gateway)
-
-    def settled(self, delivery: Delivery, verdict: Verdict, seconds: float) -> None:
-        """Implements the queue's `Observer`: one line a delivery, and the metrics."""
-        self.metrics.settled(delivery, verdict, seconds)
-        envelope = delivery.envelope
-        level = logging.WARNING if verdict.outcome in {"dead", "failed"} else logging.INFO
-        fields = {
-            "event_id": delivery.event_id,
-            "type": envelope.type if envelope else "",
-            "correlation_id": envelope.correlation_id if envelope else "",
-            "subject": envelope.subject if envelope else "",
-            "ms": round(seconds * 1000, 1),
-            **trace_fields(delivery.traceparent or (envelope.traceparent if envelope else None)),
-        }
-        if verdict.reason is not None:
-            fields["reason"] = verdict.reason
-        if verdict.retry_in is not None:
-            fields["retry_in_s"] = round(verdict.retry_in.total_seconds(), 1)
-        log.log(level, verdict.outcome, extra=fields)
 
     @asynccontextmanager
     async def _living(self) -> AsyncGenerator[None]:
@@ -236,16 +221,3 @@ class Worker:
 
         _ = asyncapi
         return router
-
-
-class LogFields(BaseMiddleware):
-    """Puts the ids of the event that is handled on every line that its handling logs."""
-
-    async def consume_scope(self, call_next: Any, msg: Any) -> Any:
-        headers = msg.headers
-        with structlog.contextvars.bound_contextvars(
-            event_id=headers.get("message_id", ""),
-            correlation_id=msg.correlation_id,
-            subject=headers.get("subject", ""),
-        ):
-            return await call_next(msg)

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, or_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
+from shared.store.statements import UNSYNCED
 from shared.store.tables import UtcDateTime
 
 
@@ -44,9 +45,8 @@ async def claim(
         .where(*where, free)
         .values(claim_owner=owner, claim_until=now + lasting)
         .returning(col(table.claim_owner))
-        .execution_options(synchronize_session=False)
     )
-    rows: Any = await session.execute(claimed)
+    rows: Any = await session.execute(claimed, execution_options=UNSYNCED)
     return rows.first() is not None
 
 
@@ -58,6 +58,5 @@ async def release(
         update(table)
         .where(*where, col(table.claim_owner) == owner)
         .values(claim_owner=None, claim_until=None)
-        .execution_options(synchronize_session=False)
     )
-    await session.execute(released)
+    await session.execute(released, execution_options=UNSYNCED)

@@ -24,8 +24,9 @@ DEFAULT_LIMITS = Limits()
 BUSY_TIMEOUT_SECONDS = 10
 """How long a SQLite connection waits for another process's write before it says `locked`."""
 
-PING_SECONDS = 1.5
-"""How long a ping waits for a server that says nothing; it has to be done within two seconds."""
+PING_SECONDS = 1.0
+"""How long a ping waits for a server that says nothing; less than a check of readiness has, so that the
+ping gives up by itself."""
 
 
 class ReadOnlyError(Exception):
@@ -181,12 +182,16 @@ def is_infrastructure(error: BaseException) -> bool:
     """Whether the database, not the statement, is to blame: gone, locked, full, failing over.
 
     Such an error burns no attempt. A constraint that is violated or a value that does not fit is
-    the statement's fault.
+    the statement's fault. What an error says is not looked at: a handler's may say anything.
     """
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return True
-    kinds = (OperationalError, InterfaceError, PoolTimeoutError, ReadOnlyError)
-    return isinstance(error, kinds) or "read-only transaction" in str(error)
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, PoolTimeoutError | ReadOnlyError)
+    gone = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+    return gone or getattr(error.orig, "sqlstate", None) in _OF_THE_SERVER
+
+
+_OF_THE_SERVER = {"25006", "25P03"}
+"""PostgreSQL takes no writes, or has ended a silent session: for psycopg these are internal errors."""
 
 
 def _configure_sqlite(engine: Engine) -> None:

@@ -29,7 +29,7 @@ BATCH = 200
 RAW_BYTES = 8 * 1024 * 1024
 """Of dead letters in one batch, so that it stays below what the gateway takes."""
 GATHER_SECONDS = 0.05
-"""A pause after a commit, so that a batch is worth its request."""
+"""A pause after a commit, so that a batch is worth its request; only a full one is followed at once."""
 SWEEP_SECONDS = 2.0
 TAKEN = 204
 """The only answer that confirms: what stands between may say 200 to anything."""
@@ -55,6 +55,8 @@ class HandOver:
     """Hands what happened here over to the gateway, and closes it once the gateway has committed it.
 
     A report that the gateway refuses is told again later, less and less often; everything else flows on.
+    Each replica of a worker hands over what it finds in their database, also what another has just posted:
+    the gateway takes each report once.
     """
 
     def __init__(
@@ -115,12 +117,13 @@ class HandOver:
 
         Raises `NotConfirmedError`, httpx's `HTTPError`, or what the database raises.
         """
-        rows = outbox, attempts, inbox = await self._gather()
-        self._refused.keep_due([_key(row) for row in _flat(rows)])
-        if not (outbox or attempts or inbox):
-            return False
-        await self._hand_over(rows)
-        return max(len(outbox), len(attempts)) == BATCH or len(inbox) > 0
+        rows, more = await self._gather()
+        each = _flat(rows)
+        self._refused.keep_due([_key(row) for row in each])
+        if each:
+            await self._hand_over(rows)
+            self.nudge()  # what it caused may have been sent only meanwhile
+        return more
 
     async def _hand_over(self, rows: Rows) -> None:
         """Halves what is refused until the one report that is to blame stands alone, and sets that aside."""
@@ -161,7 +164,8 @@ class HandOver:
         if self._refused.add(key):
             log.critical("handover_refused", extra={"report": report, "error": str(refusal)})
 
-    async def _gather(self) -> Rows:
+    async def _gather(self) -> tuple[Rows, bool]:
+        """What one batch holds, and whether it is full."""
         sent = col(Outbox.sent_epoch).is_not(None) | (col(Outbox.created_at) < utc_now() - SENT_AT_LEAST)
         events = select(Outbox).where(sent, *self._not_resting(Outbox))
         tries = select(Attempt).where(col(Attempt.unreported), *self._not_resting(Attempt))
@@ -173,9 +177,11 @@ class HandOver:
             outbox = await session.scalars(events.order_by(col(Outbox.id)).limit(BATCH))
             attempts = await session.scalars(tries.order_by(col(Attempt.ended_at)).limit(BATCH))
             sizes = await session.execute(ended.order_by(col(Inbox.ended_at)).limit(BATCH))
-            runs = _that_fit([((event_id, run), size) for event_id, run, size in sizes])
+            found = [((event_id, run), size) for event_id, run, size in sizes]
+            runs = _that_fit(found)
             inbox = await session.scalars(select(Inbox).where(_RUN.in_(runs)))
-            return outbox.all(), attempts.all(), inbox.all()
+            rows = outbox.all(), attempts.all(), inbox.all()
+        return rows, len(runs) < len(found) or BATCH in map(len, rows)
 
     def _not_resting(self, table: type[Row]) -> Sequence[ColumnElement[bool]]:
         resting = self._refused.resting(_KINDS[table])

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from shared.queue import REPEATED, AlreadyEndedError, Delivery, Verdict
-from shared.queue.outcomes import HandlingError, PostponeError, RetryLaterError
+from shared.queue.outcomes import PostponeError, RetryLaterError, reason_of
 from shared.store.database import Database, is_infrastructure
 from shared.store.runs import (
     attempt_row,
@@ -20,13 +20,13 @@ from shared.store.runs import (
     ended_row,
     has_ended,
     insert_inbox,
-    insert_once,
     is_run,
     record_attempt,
     take_turn,
     waited,
     was_counted,
 )
+from shared.store.statements import add_new
 from shared.store.steps import Steps, stepping
 from shared.store.tables import Attempt, Effort, Inbox, Outbox, Outcome
 from shared.store.unit import Unit, working
@@ -109,7 +109,7 @@ class SqlLedger:
 
     def _unit(self, session: AsyncSession, delivery: Delivery) -> Unit:
         assert delivery.envelope is not None  # noqa: S101 bytes that are no event have no handler
-        return Unit(session, delivery.envelope, self._source)
+        return Unit(session, delivery.envelope, self._source, clock=delivery.now)
 
     async def begin_alone(self, delivery: Delivery) -> Verdict | None:
         """A start that nobody ended is a lost attempt, now that its owner is gone."""
@@ -139,7 +139,7 @@ class SqlLedger:
                 await insert_inbox(session, ended_row(delivery, Outcome.DEAD, "lost", error))
                 verdict = Verdict(Outcome.DEAD, reason="lost")
             else:
-                await insert_once(session, Attempt, [attempt_row(delivery, Effort.STARTED)])
+                await add_new(session, Attempt, attempt_row(delivery, Effort.STARTED))
                 return None
         self._on_commit(())
         return verdict
@@ -152,7 +152,7 @@ class SqlLedger:
             failures = await count_failures(session, delivery)
             if not await was_counted(session, delivery):
                 failures += 1
-            reason = error.reason if isinstance(error, HandlingError) else type(error).__name__
+            reason = reason_of(error)
             delay = error.after if isinstance(error, RetryLaterError) else None
             delay = delay or delivery.policy.after_failure(failures)
             dead = failures >= delivery.limit
@@ -165,25 +165,23 @@ class SqlLedger:
         self._on_commit(())
         return Verdict(Outcome.DEAD, reason=reason) if dead else Verdict(Effort.FAILED, delay, reason)
 
-    async def postpone(self, delivery: Delivery, error: Exception) -> Verdict:
-        reason = error.reason if isinstance(error, HandlingError) else type(error).__name__
+    async def postpone(self, delivery: Delivery, error: PostponeError) -> Verdict:
         async with self._database.transaction() as session:
             await take_turn(session, delivery)
             if await has_ended(session, delivery):
                 return await self._repeated(session, delivery)
             now = delivery.now()
-            so_far = await waited(session, delivery, reason)
-            patience = error.at_most if isinstance(error, PostponeError) else None
-            if so_far > (patience or delivery.policy.postponed_at_most):
-                await insert_inbox(session, ended_row(delivery, Outcome.DEAD, reason, error))
+            so_far = await waited(session, delivery, error.reason)
+            if so_far > (error.at_most or delivery.policy.postponed_at_most):
+                await insert_inbox(session, ended_row(delivery, Outcome.DEAD, error.reason, error))
                 await end_start(session, delivery)
-                verdict = Verdict(Outcome.DEAD, reason=reason)
+                verdict = Verdict(Outcome.DEAD, reason=error.reason)
             else:
                 delay = delivery.policy.after_postponement(so_far)
-                attempt = attempt_row(delivery, Effort.POSTPONED, reason, error)
+                attempt = attempt_row(delivery, Effort.POSTPONED, error.reason, error)
                 attempt |= {"ended_at": now, "retry_at": now + delay, "unreported": True, "traceback": None}
                 await record_attempt(session, attempt)
-                verdict = Verdict(Effort.POSTPONED, delay, reason)
+                verdict = Verdict(Effort.POSTPONED, delay, error.reason)
         self._on_commit(())
         return verdict
 

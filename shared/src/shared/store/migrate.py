@@ -44,14 +44,6 @@ def migrate(url: str, package: str) -> None:
             command.upgrade(config, "head")
 
 
-def is_current(url: str, package: str) -> bool:
-    """Whether the database is at the newest revision of `package`."""
-    engine = create_engine(_sync_url(url), poolclass=sa.NullPool, connect_args=_connect_args(url))
-    with as_file(files(package) / "migrations") as folder, engine.connect() as connection:
-        heads = ScriptDirectory(str(folder)).get_heads()
-        return set(MigrationContext.configure(connection).get_current_heads()) == set(heads)
-
-
 def _is_newer(connection: Connection, scripts: ScriptDirectory) -> bool:
     """Whether the database is at a revision that these scripts do not know."""
     known = {script.revision for script in scripts.walk_revisions()}

@@ -26,14 +26,16 @@ class Limits:
     idle: float = 6.0
     """How long the server bears a session that is silent within a transaction.
 
-    A default lease: its holder's events are taken over at that moment, and their taker must not wait for
-    rows which a frozen holder still has. Both are done well within ten seconds.
+    A default lease; a worker says its own. Its holder's events are taken over at that moment, and their
+    taker must not wait for rows which a frozen holder still has. Both are done well within ten seconds.
     """
     silence: float = 20.0
     """How long a client waits for an answer.
 
     As long as it bears a network without a word. Above what a statement takes, or waits for a lock that
-    is not a handler's; a copy that waits for a slow handler is cut off and comes again, at no cost.
+    is not a handler's. A copy that waits for a slow handler is cut off and comes again, as from any trouble
+    of the database: its consumer fetches nothing until a ping is answered, and with the fifth time the
+    copy has failed once.
     """
     connecting: int = 5
 

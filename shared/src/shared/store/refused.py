@@ -56,7 +56,11 @@ class Refused:
             self._pauses.pop(key, None)
 
     def keep_due(self, found: Collection[Key]) -> None:
-        """Forgets those whose time has come and that are open no more: another replica has told them."""
+        """Forgets those whose time has come and that this batch does not hold.
+
+        Another replica has told them, or they lie beyond this batch: then they are told all the same, and
+        only how long they rested is forgotten.
+        """
         now = self._clock()
         due = [key for key, pause in self._pauses.items() if pause.until <= now]
         self.forget(set(due) - set(found))

@@ -23,7 +23,7 @@ from shared.events.envelope import Envelope
 from shared.queue.clock import ServerClock
 from shared.queue.tasks import end_all
 from shared.store.database import Database, is_infrastructure
-from shared.store.statements import lock_in_order
+from shared.store.statements import UNSYNCED, lock_in_order
 from shared.store.tables import Sendable, utc_now
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,10 @@ class Relay:
             self._wake[row.queue].set()
 
     async def run(self) -> None:
-        """Sends until it is cancelled. An error of Redis or the database only delays."""
+        """Sends until it is cancelled. An error of Redis or the database only delays.
+
+        What it still holds then is sent by the next sweep, of another replica or after a restart.
+        """
         relays = [asyncio.create_task(self._relay(queue), name=f"relay to {queue}") for queue in self._wake]
         try:
             # None ends by itself: whichever does, by an error or a stray cancellation, ends them all.
@@ -111,11 +114,6 @@ class Relay:
             if time.monotonic() >= due:
                 pause = self._interval if await self._swept(queue) else min(pause * 2, 5.0)
                 due = time.monotonic() + random.uniform(0.5, 1.5) * pause
-
-    async def drain(self) -> None:
-        """Sends what the fast path still holds; for a stop in good order."""
-        while self._held:
-            await asyncio.gather(*(self._send_pending(queue) for queue in self._pending))
 
     async def _send_pending(self, queue: str) -> None:
         envelopes, self._pending[queue] = self._pending[queue], []
@@ -197,6 +195,6 @@ class Relay:
                 .where(col(table.id).in_(some.with_for_update(skip_locked=True)))
                 .values(claimed_until=now + CLAIM, sent_epoch=None)
                 .returning(table),
-                execution_options={"synchronize_session": False},
+                execution_options=UNSYNCED,
             )
             return sorted(rows.scalars(), key=lambda row: row.id)

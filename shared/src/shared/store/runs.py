@@ -1,7 +1,7 @@
 """One run of an event, as rows of inbox and attempts: how they are made, written once, and counted."""
 
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from shared.queue import Delivery
 from shared.queue.outcomes import HandlingError
-from shared.store.statements import insert_into
+from shared.store.statements import add_new, upsert
 from shared.store.tables import Attempt, Effort, Inbox, Outcome
 
 ERROR_CHARACTERS = 2_000
@@ -90,30 +90,13 @@ def _is_started(delivery: Delivery) -> Iterable[Any]:
     return (*is_run(Attempt, delivery), col(Attempt.delivery) == delivery.key, started)
 
 
-async def insert_once(
-    session: AsyncSession, table: type[Inbox | Attempt], rows: Sequence[dict[str, Any]]
-) -> bool:
-    """Whether a row was inserted. RETURNING, because the row count of such an insert is not to be trusted."""
-    statement = (
-        insert_into(session, table).values(rows).on_conflict_do_nothing().returning(col(table.event_id))
-    )
-    return (await session.execute(statement)).first() is not None
-
-
 async def insert_inbox(session: AsyncSession, row: dict[str, Any]) -> bool:
-    return await insert_once(session, Inbox, [row])
+    return await add_new(session, Inbox, row)
 
 
 async def record_attempt(session: AsyncSession, attempt: dict[str, Any]) -> None:
     """Ends the attempt of this delivery; one that was declared lost meanwhile stays lost."""
-    insert = insert_into(session, Attempt).values(attempt)
-    keys = ["event_id", "run", "delivery"]
-    changed = {name: value for name, value in attempt.items() if name not in keys}
-    await session.execute(
-        insert.on_conflict_do_update(
-            index_elements=keys, set_=changed, where=col(Attempt.effort) == Effort.STARTED
-        )
-    )
+    await upsert(session, Attempt, [attempt], where=col(Attempt.effort) == Effort.STARTED)
 
 
 async def take_turn(session: AsyncSession, delivery: Delivery) -> None:
@@ -126,7 +109,7 @@ async def take_turn(session: AsyncSession, delivery: Delivery) -> None:
 async def end_start(session: AsyncSession, delivery: Delivery) -> None:
     """A suspect's start is over once its run has ended."""
     if delivery.suspect:
-        ended = update(Attempt).where(*_is_started(delivery)).values(effort=Effort.COMPLETED)
+        ended = update(Attempt).where(*_is_started(delivery)).values(effort=Effort.ENDED)
         await session.execute(ended)
 
 

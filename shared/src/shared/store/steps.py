@@ -5,8 +5,8 @@ call, and commits with the result that the run has ended (`last`). A crash in be
 committed; the next taker finds it, and asks or repeats with the same key.
 """
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from typing import Annotated
@@ -14,7 +14,7 @@ from typing import Annotated
 from faststream import Depends
 
 from shared.events import Envelope
-from shared.queue import Delivery
+from shared.queue import AlreadyEndedError, Delivery
 from shared.store.unit import Unit
 
 Transaction = Callable[[Delivery], AbstractAsyncContextManager[Unit]]
@@ -51,10 +51,20 @@ class Steps:
     async def last(self) -> AsyncGenerator[Unit]:
         """The transaction that ends the run as completed, with what the block does.
 
-        Raises `AlreadyEndedError` if another copy has ended it; let that pass.
+        Where a copy has ended the run, perhaps as dead or expired, the block is committed all the same,
+        since what it says has happened outside: it asks what is known before it causes anything. Then
+        `AlreadyEndedError` is raised; let that pass.
         """
-        async with self._last(self._delivery) as unit:
+        ended = None
+        async with AsyncExitStack() as transaction:
+            try:
+                unit = await transaction.enter_async_context(self._last(self._delivery))
+            except AlreadyEndedError as error:
+                ended = error
+                unit = await transaction.enter_async_context(self.step())
             yield unit
+        if ended:
+            raise ended
         self.ended = True
 
 
@@ -66,18 +76,14 @@ def current_steps() -> Steps:
     return _current.get()
 
 
-class stepping:  # noqa: N801 reads as a word in `with stepping(steps):`
+@contextmanager
+def stepping(steps: Steps) -> Generator[Steps]:
     """Makes steps the current ones, for the runtime and for tests of handlers."""
-
-    def __init__(self, steps: Steps) -> None:
-        self._steps = steps
-
-    def __enter__(self) -> Steps:
-        self._token = _current.set(self._steps)
-        return self._steps
-
-    def __exit__(self, *_: object) -> None:
-        _current.reset(self._token)
+    token = _current.set(steps)
+    try:
+        yield steps
+    finally:
+        _current.reset(token)
 
 
 CurrentSteps = Annotated[Steps, Depends(current_steps)]

@@ -45,13 +45,13 @@ class Outcome(StrEnum):
 
 
 class Effort(StrEnum):
-    """What became of a try that did not end its run by itself."""
+    """What became of a try that failed or was postponed, or that a suspect began alone."""
 
     STARTED = "started"  # alone, and not ended yet; if nobody ends it, the taker-over declares it lost
     FAILED = "failed"
     LOST = "lost"
     POSTPONED = "postponed"
-    COMPLETED = "completed"  # a suspect's start whose run has ended: the inbox says how
+    ENDED = "ended"  # a suspect's start whose run is over, completed or not: the inbox says how
 
 
 class Sendable(SQLModel):
@@ -83,43 +83,14 @@ class Sendable(SQLModel):
     """Until when a sweep that is sending this row keeps others from doing the same."""
 
     def envelope(self) -> Envelope:
-        return Envelope(
-            id=self.id,
-            type=self.type,
-            source=self.source,
-            time=self.time,
-            correlation_id=self.correlation_id,
-            data=self.data,
-            subject=self.subject,
-            causation_id=self.causation_id,
-            priority=Priority(self.priority),
-            not_before=self.not_before,
-            expires_at=self.expires_at,
-            max_attempts=self.max_attempts,
-            run=self.run,
-            traceparent=self.traceparent,
-        )
+        kept: dict[str, Any] = {name: getattr(self, name) for name in Envelope._fields}
+        kept["priority"] = Priority(self.priority)
+        return Envelope(**kept)
 
 
 def sendable_columns(envelope: Envelope, queue: str) -> dict[str, Any]:
     """The columns of a `Sendable` that hold this envelope, bound for this queue."""
-    return {
-        "id": envelope.id,
-        "run": envelope.run,
-        "type": envelope.type,
-        "queue": queue,
-        "source": envelope.source,
-        "time": envelope.time,
-        "correlation_id": envelope.correlation_id,
-        "data": envelope.data,
-        "subject": envelope.subject,
-        "causation_id": envelope.causation_id,
-        "priority": envelope.priority.value,
-        "not_before": envelope.not_before,
-        "expires_at": envelope.expires_at,
-        "max_attempts": envelope.max_attempts,
-        "traceparent": envelope.traceparent,
-    }
+    return envelope._asdict() | {"queue": queue, "priority": envelope.priority.value}
 
 
 def sendable_indexes(table: str) -> tuple[Index]:
@@ -172,7 +143,7 @@ class Inbox(SQLModel, table=True):
 
 
 class Attempt(SQLModel, table=True):
-    """A try that did not complete its run, keyed by the delivery that it answered."""
+    """A try that failed, was lost or postponed, or the start of one that is alone; keyed by its delivery."""
 
     __table_args__ = (
         Index(

@@ -1,7 +1,9 @@
 """What a handler works with: one run of one event, in one transaction."""
 
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 from faststream import Depends
@@ -9,13 +11,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.events import Envelope, Event, Priority, new_id
 from shared.events.trace import present_traceparent
-from shared.store.tables import Outbox, sendable_columns
+from shared.store.tables import Outbox, sendable_columns, utc_now
 
 
 class Unit:
     """The transaction of one run. The runtime commits it; a handler never does."""
 
-    def __init__(self, session: AsyncSession, envelope: Envelope, source: str) -> None:
+    def __init__(
+        self,
+        session: AsyncSession,
+        envelope: Envelope,
+        source: str,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        """`clock` dates what is caused. A delivery's own is that of Redis: no effect precedes its cause."""
         self.session = session
         self.envelope = envelope
         """The event that is being handled."""
@@ -23,6 +33,7 @@ class Unit:
         self.uncertain = False
         """Whether an effect outside of the database may have happened twice: the event then says so."""
         self._source = source
+        self._clock = clock
 
     def publish(
         self,
@@ -37,7 +48,7 @@ class Unit:
             id=id or new_id(),
             type=event.type,
             source=self._source,
-            time=datetime.now(UTC),
+            time=self._clock(),
             correlation_id=self.envelope.correlation_id,
             data=event.to_json(),
             subject=subject or event.subject(),
@@ -57,18 +68,14 @@ def current_unit() -> Unit:
     return _current.get()
 
 
-class working:  # noqa: N801 reads as a word in `with working(unit):`
+@contextmanager
+def working(unit: Unit) -> Generator[Unit]:
     """Makes a unit the current one, for the runtime and for tests of handlers."""
-
-    def __init__(self, unit: Unit) -> None:
-        self._unit = unit
-
-    def __enter__(self) -> Unit:
-        self._token = _current.set(self._unit)
-        return self._unit
-
-    def __exit__(self, *_: object) -> None:
-        _current.reset(self._token)
+    token = _current.set(unit)
+    try:
+        yield unit
+    finally:
+        _current.reset(token)
 
 
 CurrentUnit = Annotated[Unit, Depends(current_unit)]

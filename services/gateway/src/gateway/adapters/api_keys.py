@@ -7,10 +7,10 @@ from datetime import datetime
 from sqlalchemy import update
 from sqlmodel import col
 
-from gateway.adapters.statements import upsert
 from gateway.adapters.tables import ApiKey
 from shared.service.keys import SCOPES, Principal, Remembered, hash_of, is_same_key
 from shared.store.database import Database
+from shared.store.statements import upsert
 from shared.store.tables import utc_now
 
 SERVICE = "service"

@@ -8,11 +8,10 @@ from sqlalchemy import ColumnElement, and_, bindparam, case, func, select, updat
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from gateway.adapters.statements import insert_new, update_each, upsert
 from gateway.adapters.tables import DeadLetter, JournalAttempt, JournalRow
 from shared.store.database import Database
 from shared.store.reports import AttemptReport, EventReport, HandOverBatch, OutcomeReport
-from shared.store.statements import lock_in_order
+from shared.store.statements import UNSYNCED, insert_new, lock_in_order, update_each, upsert
 from shared.store.tables import Effort, Outcome, utc_now
 
 Columns = dict[str, Any]
@@ -122,7 +121,7 @@ async def _count_attempts(session: AsyncSession, ids: Sequence[str]) -> None:
                 for name, value in latest.items()
             },
         ),
-        execution_options={"synchronize_session": False},
+        execution_options=UNSYNCED,
     )
 
 

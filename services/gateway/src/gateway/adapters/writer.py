@@ -12,7 +12,6 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from gateway.adapters.statements import insert_new
 from gateway.adapters.tables import JournalRow, UsedKey
 from gateway.domain import (
     Entry,
@@ -26,6 +25,7 @@ from gateway.domain import (
 )
 from shared.service.problem import Kind, Problem
 from shared.store.database import Database, is_infrastructure
+from shared.store.statements import insert_new
 from shared.store.tables import Sendable, sendable_columns, utc_now
 
 log = logging.getLogger(__name__)

@@ -8,11 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from inventory_worker.domain import Movement, Reservation, ReservationState, Stock, StockMissingError
-from shared.store.statements import insert_into
+from shared.store.statements import REREAD, UNSYNCED, add_new
 from shared.store.tables import UtcDateTime, utc_now
-
-FRESH = {"populate_existing": True}
-"""What is read is what the database holds, even where the session has seen it before."""
 
 
 class StockRow(SQLModel, table=True):
@@ -80,14 +77,13 @@ class SqlInventory:
 
     async def add_or_lock(self, reservation: Reservation) -> Reservation | None:
         row = {"order_id": reservation.order_id, "state": reservation.state, "lines": dict(reservation.lines)}
-        added = insert_into(self._session, ReservationRow).values(row).on_conflict_do_nothing()
-        if (await self._session.execute(added.returning(col(ReservationRow.order_id)))).first():
+        if await add_new(self._session, ReservationRow, row):
             return None
         known = await self._session.execute(
             select(ReservationRow)
             .where(col(ReservationRow.order_id) == reservation.order_id)
             .with_for_update(),
-            execution_options=FRESH,
+            execution_options=REREAD,
         )
         found = known.scalar_one()
         return Reservation(found.order_id, ReservationState(found.state), found.lines)
@@ -97,12 +93,12 @@ class SqlInventory:
             update(ReservationRow)
             .where(col(ReservationRow.order_id) == reservation.order_id)
             .values(state=reservation.state, lines=dict(reservation.lines)),
-            execution_options={"synchronize_session": False},
+            execution_options=UNSYNCED,
         )
 
     async def find(self, sku: str) -> Stock:
         found = await self._session.execute(
-            select(StockRow).where(col(StockRow.sku) == sku), execution_options=FRESH
+            select(StockRow).where(col(StockRow.sku) == sku), execution_options=REREAD
         )
         row = found.scalar_one_or_none()
         if row is None:
@@ -112,14 +108,13 @@ class SqlInventory:
     async def lock(self, skus: Collection[str]) -> Mapping[str, Stock]:
         locked = await self._session.execute(
             select(StockRow).where(col(StockRow.sku).in_(skus)).order_by(col(StockRow.sku)).with_for_update(),
-            execution_options=FRESH,
+            execution_options=REREAD,
         )
         return {row.sku: _stock(row) for row in locked.scalars()}
 
     async def lock_or_make(self, sku: str) -> Stock:
         nothing = {"sku": sku, "on_hand": 0, "reserved": 0, "low_stock_threshold": 0, "alerted": False}
-        made = insert_into(self._session, StockRow).values(nothing).on_conflict_do_nothing()
-        await self._session.execute(made)
+        await add_new(self._session, StockRow, nothing)
         return (await self.lock([sku]))[sku]
 
     async def record(self, movements: Sequence[Movement]) -> None:

@@ -8,6 +8,7 @@ from sqlmodel import col
 
 from notification_worker.adapters.tables import MessageRow
 from notification_worker.domain import IN_APP, MessageState
+from shared.store.statements import UNSYNCED
 from shared.store.tables import utc_now
 
 
@@ -63,5 +64,5 @@ class InApp:
             )
             .values(state=MessageState.READ, read_at=utc_now())
         )
-        await self._session.execute(read, execution_options={"synchronize_session": False})
+        await self._session.execute(read, execution_options=UNSYNCED)
         return await self.find(notification_id)

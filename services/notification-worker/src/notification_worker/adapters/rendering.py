@@ -3,8 +3,8 @@
 A template is data that people write: it must not reach anything, and it must end. What makes a template
 grow or run without bound is left out of the language (`language.py`), and what is left is counted: passes
 of loops, what filters take in, and characters of output. The clock is looked at with each of them, so a
-rendering ends within `SECONDS` and what one expression takes, which its source and the variables, of at most
-100 KB each, bound. It runs in the event loop: a lease lasts longer.
+rendering ends within its time and what one expression takes, which its source and the variables, of at most
+100 KB each, bound. It runs in the event loop, so its time is a part of a lease (`settings.py`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,7 +25,6 @@ from notification_worker.domain import Content
 from notification_worker.ports import TemplateError
 from shared.events.money import CURRENCIES
 
-SECONDS: Final = 1.0
 WORK: Final = 2_000_000
 """Loop passes and values that filters take in, together."""
 NUMBER_MAX: Final = 10**24
@@ -49,16 +48,17 @@ class BadTemplateError(TemplateError):
 class _Budget:
     """What one rendering may still use up."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
         self.left = WORK
-        self._until = monotonic() + SECONDS
+        self._seconds = seconds
+        self._until = monotonic() + seconds
 
     def charge(self, work: int) -> None:
         self.left -= work
         if self.left < 0:
             raise TemplateError("it does more work than a template may")
         if monotonic() > self._until:
-            raise TemplateError(f"it takes longer than {SECONDS:g} s")
+            raise TemplateError(f"it takes longer than {self._seconds:g} s")
 
 
 _budget: ContextVar[_Budget] = ContextVar("budget")
@@ -96,16 +96,17 @@ def _sandbox(*, html: bool) -> Sandbox:
 
 
 class SandboxRenderer:
-    """Implements the port `Renderer`."""
+    """Implements the port `Renderer`; each rendering may take so many `seconds`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, seconds: float) -> None:
+        self._seconds = seconds
         layout = (files("notification_worker") / "templates" / "layout.html").read_text("utf-8")
         self._layout = ImmutableSandboxedEnvironment(autoescape=True, undefined=StrictUndefined).from_string(
             layout
         )
 
     def render(self, template: domain.Template, variables: dict[str, Any]) -> Content:
-        token = _budget.set(_Budget())
+        token = _budget.set(_Budget(self._seconds))
         try:
             subject = " ".join(_fill("subject", template.subject, variables).split())
             if not subject:

@@ -26,8 +26,7 @@ from shared.service.tracing import calling
 
 Security = Literal["none", "starttls", "tls"]
 
-CHECK_SECONDS: Final = 1.5
-"""How long the readiness check waits: less than what asks it."""
+CONNECTIONS: Final = 4
 QUIT_SECONDS: Final = 1.0
 TAKEN_MAX: Final = 10_000
 ANSWER_SHOWN: Final = 300
@@ -58,11 +57,13 @@ class SmtpMailer:
     closed and never used again.
     """
 
-    def __init__(self, server: SmtpServer, *, connections: int = 4) -> None:
+    def __init__(self, server: SmtpServer, *, connections: int = CONNECTIONS) -> None:
         self._server = server
         self._places = asyncio.Semaphore(connections)
         self._idle: list[SMTP] = []
         self._taken: dict[str, None] = {}
+        self._met: str | None = None
+        """What was wrong with the server in the last conversation that has ended."""
 
     @property
     def longest(self) -> float:
@@ -72,11 +73,20 @@ class SmtpMailer:
     async def connection(self) -> "AsyncGenerator[SmtpConnection]":
         async with self._place():
             ends = asyncio.get_running_loop().time() + self._server.time_limit
-            client = await self._connected(ends)
+            try:
+                client = await self._connected(ends)
+            except MailServerAwayError as error:
+                self._met = str(error)
+                raise
             connection = SmtpConnection(client, self._server, ends, self._taken)
             try:
                 yield connection
+            except (MailServerAwayError, MailCutOffError) as error:
+                self._met = str(error)
+                raise
             finally:
+                if connection.is_sound:
+                    self._met = None  # it has answered, be it with a refusal of that one mail
                 if connection.is_sound and client.is_connected:
                     self._idle.append(client)
                 else:
@@ -89,12 +99,16 @@ class SmtpMailer:
         self._taken.pop(mail_id, None)
 
     async def trouble(self) -> str | None:
-        """Why no mail could be sent now, for a person; None if one could."""
+        """Why no mail could be sent now, for a person; None if one could. Whoever asks limits the time.
+
+        While all connections are in use, it is what the last conversation met: to wait for one would
+        tell how busy they are.
+        """
+        if self._places.locked():
+            return self._met
         try:
-            async with asyncio.timeout(CHECK_SECONDS), self.connection():
+            async with self.connection():
                 return None
-        except TimeoutError:
-            return f"no answer within {CHECK_SECONDS:g} s"
         except MailServerAwayError as error:
             return str(error)
 

@@ -13,13 +13,9 @@ from notification_worker.adapters.templates import SqlTemplates
 from notification_worker.domain import Content, Message, MessageState, Template
 from shared.events import Event, Priority
 from shared.store.claims import claim
-from shared.store.statements import insert_into
+from shared.store.statements import REREAD, UNSYNCED, add_new
 from shared.store.steps import Steps
 from shared.store.unit import Unit
-
-FRESH = {"populate_existing": True}
-"""What is read is what the database holds, even where the session has seen it before."""
-_AS_IT_IS = {"synchronize_session": False}
 
 
 class SqlWork:
@@ -62,8 +58,7 @@ class SqlStore:
     async def add(self, message: Message) -> Message:
         values = {**asdict(message), "run": self._steps.envelope.run, "updated_at": message.created_at}
         del values["content"]  # it is decided once this is known to be new
-        added = insert_into(self._session, MessageRow).values(values).on_conflict_do_nothing()
-        if (await self._session.execute(added.returning(col(MessageRow.id)))).first():
+        if await add_new(self._session, MessageRow, values):
             return message
         known = await self._lock(message.id)
         if known.state == MessageState.SKIPPED and message.state is MessageState.QUEUED:
@@ -82,7 +77,7 @@ class SqlStore:
             )
         )
         await self._session.flush()
-        await self._session.execute(written, execution_options=_AS_IT_IS)
+        await self._session.execute(written, execution_options=UNSYNCED)
 
     async def claim(self, message_id: str, *, lasting: float) -> Message | None:
         row = await self._lock(message_id)
@@ -124,15 +119,13 @@ class SqlStore:
             claim_owner=None,
             claim_until=None,
         ).returning(col(MessageRow.uncertain))
-        stored = await self._session.execute(settled, execution_options=_AS_IT_IS)
+        stored = await self._session.execute(settled, execution_options=UNSYNCED)
         self._unit.uncertain = bool(stored.scalar_one_or_none())
 
     async def batch_position(self, total: int) -> int:
         event_id = self._unit.envelope.id
         nothing = {"event_id": event_id, "position": 0, "total": total, "updated_at": self._steps.now()}
-        await self._session.execute(
-            insert_into(self._session, BatchRow).values(nothing).on_conflict_do_nothing()
-        )
+        await add_new(self._session, BatchRow, nothing)
         locked = await self._session.execute(
             select(col(BatchRow.position)).where(col(BatchRow.event_id) == event_id).with_for_update()
         )
@@ -144,7 +137,7 @@ class SqlStore:
             .where(col(BatchRow.event_id) == self._unit.envelope.id)
             .values(position=position, updated_at=self._steps.now())
         )
-        await self._session.execute(moved, execution_options=_AS_IT_IS)
+        await self._session.execute(moved, execution_options=UNSYNCED)
 
     def publish_child(self, event: Event, *, id: str) -> None:  # noqa: A002 the envelope's word
         self._unit.publish(event, id=id, priority=Priority.LOW)
@@ -152,7 +145,7 @@ class SqlStore:
     async def _lock(self, message_id: str) -> MessageRow:
         locked = await self._session.execute(
             select(MessageRow).where(col(MessageRow.id) == message_id).with_for_update(),
-            execution_options=FRESH,
+            execution_options=REREAD,
         )
         return locked.scalar_one()
 

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from order_worker.domain import Customer, Line, Order, OrderMissingError, OrderStatus, Shipment
-from shared.store.statements import insert_into
+from shared.store.statements import REREAD, UNSYNCED, add_new
 
 
 class OrderRow(SQLModel, table=True):
@@ -41,10 +41,8 @@ class SqlOrders:
         self._session = session
 
     async def add(self, order: Order) -> bool:
-        insert = insert_into(self._session, OrderRow)
-        row = insert.values(order_id=order.order_id, **_placed(order), **_state(order))
-        added = row.on_conflict_do_nothing().returning(col(OrderRow.order_id))
-        return (await self._session.execute(added)).first() is not None
+        row = {"order_id": order.order_id, **_placed(order), **_state(order)}
+        return await add_new(self._session, OrderRow, row)
 
     async def find(self, order_id: str) -> Order:
         return await self._read(order_id, select(OrderRow))
@@ -55,11 +53,11 @@ class SqlOrders:
 
     async def save(self, order: Order) -> None:
         changed = update(OrderRow).where(col(OrderRow.order_id) == order.order_id).values(**_state(order))
-        await self._session.execute(changed, execution_options={"synchronize_session": False})
+        await self._session.execute(changed, execution_options=UNSYNCED)
 
     async def _read(self, order_id: str, rows: Select[OrderRow]) -> Order:
         found = await self._session.execute(
-            rows.where(col(OrderRow.order_id) == order_id), execution_options={"populate_existing": True}
+            rows.where(col(OrderRow.order_id) == order_id), execution_options=REREAD
         )
         row = found.scalar_one_or_none()
         if row is None:

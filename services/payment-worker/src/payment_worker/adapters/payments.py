@@ -13,7 +13,7 @@ from payment_worker.adapters.tables import LIVE, PaymentRow
 from payment_worker.domain.order import Customer
 from payment_worker.domain.payment import Payment, PaymentStatus
 from shared.store.claims import claim, release
-from shared.store.statements import insert_into
+from shared.store.statements import REREAD, UNSYNCED, add_new
 
 
 class SqlPayments:
@@ -28,8 +28,7 @@ class SqlPayments:
 
     async def add(self, payment: Payment) -> bool:
         row = {**_content(payment), **_state(payment), "created_at": self._claimant.now}
-        added = insert_into(self._session, PaymentRow).values(row).on_conflict_do_nothing()
-        return (await self._session.execute(added.returning(col(PaymentRow.payment_id)))).first() is not None
+        return await add_new(self._session, PaymentRow, row)
 
     async def lock(self, payment_id: str) -> Payment | None:
         return await self._locked(select(PaymentRow).where(col(PaymentRow.payment_id) == payment_id))
@@ -44,7 +43,7 @@ class SqlPayments:
             update(PaymentRow)
             .where(col(PaymentRow.payment_id) == payment.payment_id)
             .values(_state(payment)),
-            execution_options={"synchronize_session": False},
+            execution_options=UNSYNCED,
         )
 
     async def claim(self, payment_id: str) -> bool:
@@ -62,9 +61,7 @@ class SqlPayments:
         await release(self._session, PaymentRow, is_it, owner=self._claimant.owner)
 
     async def _locked(self, rows: Select[PaymentRow]) -> Payment | None:
-        found = await self._session.execute(
-            rows.with_for_update(), execution_options={"populate_existing": True}
-        )
+        found = await self._session.execute(rows.with_for_update(), execution_options=REREAD)
         row = found.scalar_one_or_none()
         return None if row is None else payment_of(row)
 

@@ -10,7 +10,7 @@ from payment_worker.adapters.claiming import Claimant
 from payment_worker.adapters.tables import RefundRow
 from payment_worker.domain.refund import Refund, RefundStatus
 from shared.store.claims import claim, release
-from shared.store.statements import insert_into
+from shared.store.statements import REREAD, UNSYNCED, add_new
 
 
 class SqlRefunds:
@@ -22,13 +22,12 @@ class SqlRefunds:
 
     async def add(self, refund: Refund) -> bool:
         row = {**asdict(refund), "status": refund.status.value, "created_at": self._claimant.now}
-        added = insert_into(self._session, RefundRow).values(row).on_conflict_do_nothing()
-        return (await self._session.execute(added.returning(col(RefundRow.refund_id)))).first() is not None
+        return await add_new(self._session, RefundRow, row)
 
     async def find(self, refund_id: str) -> Refund | None:
         found = await self._session.execute(
             select(RefundRow).where(col(RefundRow.refund_id) == refund_id),
-            execution_options={"populate_existing": True},
+            execution_options=REREAD,
         )
         row = found.scalar_one_or_none()
         return None if row is None else _refund(row)
@@ -37,8 +36,8 @@ class SqlRefunds:
         await self._session.execute(
             update(RefundRow)
             .where(col(RefundRow.refund_id) == refund.refund_id)
-            .values(status=refund.status.value),
-            execution_options={"synchronize_session": False},
+            .values(status=refund.status.value, asked=refund.asked),
+            execution_options=UNSYNCED,
         )
 
     async def claim(self, refund_id: str) -> bool:
@@ -66,4 +65,5 @@ def _refund(row: RefundRow) -> Refund:
         key=row.key,
         all_of_it=row.all_of_it,
         status=RefundStatus(row.status),
+        asked=row.asked,
     )

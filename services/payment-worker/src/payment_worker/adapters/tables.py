@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, text
+from sqlalchemy import BigInteger, CheckConstraint, Index, text, true
 from sqlmodel import Field
 
 from shared.store.claims import Claimable
@@ -72,4 +72,6 @@ class RefundRow(Claimable, table=True):
     key: str
     all_of_it: bool
     status: str
+    asked: bool = Field(sa_column_kwargs={"server_default": true()})
+    """As of a payment; of one that an older version stored nobody knows, so it counts as asked."""
     created_at: datetime = Field(sa_type=UtcDateTime)

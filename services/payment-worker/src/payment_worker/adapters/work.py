@@ -1,14 +1,13 @@
 """The transactions of a run, with the tables in them."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 
 from payment_worker.adapters.claiming import Claimant
 from payment_worker.adapters.payments import SqlPayments
 from payment_worker.adapters.refunds import SqlRefunds
 from shared.events.base import Event
-from shared.queue import AlreadyEndedError
 from shared.store.steps import Steps
 from shared.store.unit import Unit
 
@@ -36,20 +35,13 @@ class SqlWork:
     def is_expired(self) -> bool:
         return self._steps.is_expired
 
-    @asynccontextmanager
-    async def step(self) -> AsyncGenerator[SqlBooks]:
-        async with self._steps.step() as unit:
-            yield self._books(unit)
+    def step(self) -> AbstractAsyncContextManager[SqlBooks]:
+        return self._in(self._steps.step())
+
+    def last(self) -> AbstractAsyncContextManager[SqlBooks]:
+        return self._in(self._steps.last())
 
     @asynccontextmanager
-    async def last(self) -> AsyncGenerator[SqlBooks]:
-        try:
-            async with self._steps.last() as unit:
-                yield self._books(unit)
-        except AlreadyEndedError:  # raised before the block was entered, which is still to be committed
-            async with self._steps.step() as unit:
-                yield self._books(unit)
-            raise
-
-    def _books(self, unit: Unit) -> SqlBooks:
-        return SqlBooks(unit, Claimant(self._steps.owner, self._steps.now(), self._claim_for))
+    async def _in(self, transaction: AbstractAsyncContextManager[Unit]) -> AsyncGenerator[SqlBooks]:
+        async with transaction as unit:
+            yield SqlBooks(unit, Claimant(self._steps.owner, self._steps.now(), self._claim_for))

@@ -85,6 +85,8 @@ class Refund:
     all_of_it: bool
     """Whether it was asked for without an amount."""
     status: RefundStatus = RefundStatus.REFUNDING
+    asked: bool = True
+    """False where the provider has certainly not heard of it."""
 
     @property
     def is_in_flight(self) -> bool:
@@ -96,6 +98,16 @@ class Refund:
         money = wish.amount is None or (wish.amount, wish.currency) == (self.amount, self.currency)
         if wished != (self.order_id, self.payment_id, self.all_of_it) or not money:
             raise RefundConflictError(self.refund_id)
+
+    def ask(self) -> "Refund":
+        """As it is while the provider is asked; an earlier call of which nothing is known left it unknown."""
+        if self.status is RefundStatus.REFUNDING and not self.asked:
+            return replace(self, asked=True)
+        return self.doubt()
+
+    def miss(self) -> "Refund":
+        """The provider could not be reached: if that was the only call, nothing has happened."""
+        return replace(self, asked=False) if self.status is RefundStatus.REFUNDING else self
 
     def doubt(self) -> "Refund":
         """The provider was asked and has not said what happened."""

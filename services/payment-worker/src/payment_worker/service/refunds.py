@@ -1,5 +1,7 @@
 """Giving money back, once, and never more than was taken."""
 
+from collections.abc import Callable
+
 from payment_worker.domain.payment import Payment, PaymentMissingError
 from payment_worker.domain.refund import (
     Refund,
@@ -28,8 +30,8 @@ class RefundService:
             if refund is None:
                 return
             async with calling(
-                missed=lambda: self._note(refund, doubt=False),
-                unclear=lambda: self._note(refund, doubt=True),
+                missed=lambda: self._note(refund, Refund.miss),
+                unclear=lambda: self._note(refund, Refund.doubt),
             ):
                 given = await self._provider.refund(refund)
             if not given:
@@ -69,7 +71,7 @@ class RefundService:
             raise RefundRefusedError(known.refund_id)
         if not known.is_in_flight:
             return None
-        refund = known.doubt()
+        refund = known.ask()
         await books.refunds.save(refund)
         return refund
 
@@ -91,11 +93,14 @@ class RefundService:
                 await books.refunds.save(known.refuse())
             await books.refunds.release(refund.refund_id)
 
-    async def _note(self, refund: Refund, *, doubt: bool) -> bool:
-        """Commits how the call ended, and frees it for the next run; answers whether it is in doubt."""
+    async def _note(self, refund: Refund, rule: Callable[[Refund], Refund]) -> bool:
+        """Commits what the rule makes of the refund, and frees it for the next run.
+
+        Answers whether it is in doubt.
+        """
         async with self._work.step() as books:
             _, known = await _locked(books, refund)
-            after = known.doubt() if doubt else known
+            after = rule(known)
             await books.refunds.save(after)
             await books.refunds.release(refund.refund_id)
         return after.status is RefundStatus.UNKNOWN

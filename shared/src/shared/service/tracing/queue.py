@@ -17,7 +17,7 @@ from shared.queue import (
 )
 from shared.queue.clock import ServerClock
 from shared.queue.outcomes import HandlingError
-from shared.service.tracing_spans import Tracing
+from shared.service.tracing.spans import Tracing
 from shared.store.relay import Sender
 
 
@@ -85,7 +85,7 @@ class TracedLedger:
     async def fail(self, delivery: Delivery, error: Exception) -> Verdict:
         return await self._ledger.fail(delivery, error)
 
-    async def postpone(self, delivery: Delivery, error: Exception) -> Verdict:
+    async def postpone(self, delivery: Delivery, error: PostponeError) -> Verdict:
         return await self._ledger.postpone(delivery, error)
 
     async def bury(self, delivery: Delivery, reason: str, error: Exception) -> Verdict:

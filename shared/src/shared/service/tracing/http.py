@@ -6,8 +6,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.events.trace import is_traceparent
 from shared.service.hosts import PROBED
-from shared.service.metrics_http import method_of, route_of
-from shared.service.tracing_spans import Tracing
+from shared.service.metrics.http import method_of, route_of
+from shared.service.tracing.spans import Tracing
 
 SERVER_ERROR = 500
 

@@ -14,14 +14,14 @@ from shared.service.settings import ServiceSettings
 from shared.store.relay import Sender
 
 if TYPE_CHECKING:
-    from shared.service.tracing_spans import Tracing
+    from shared.service.tracing.spans import Tracing
 
 
 def start_tracing(settings: ServiceSettings) -> "Tracing | None":
     """What reports the spans of this process; None where nobody wants them."""
     if not settings.otlp_endpoint:
         return None
-    from shared.service.tracing_spans import Tracing, exported_to  # noqa: PLC0415 a quarter second, if wanted
+    from shared.service.tracing.spans import Tracing, exported_to  # noqa: PLC0415 a quarter second, if wanted
 
     return Tracing(settings.name, exported_to(settings.otlp_endpoint))
 
@@ -30,7 +30,7 @@ def traced_sender(tracing: "Tracing | None", sender: Sender) -> Sender:
     """The sender, with a span for each event that it sends and that has a trace."""
     if tracing is None:
         return sender
-    from shared.service.tracing_queue import TracedSender  # noqa: PLC0415 as above
+    from shared.service.tracing.queue import TracedSender  # noqa: PLC0415 as above
 
     return TracedSender(tracing, sender)
 
@@ -39,7 +39,7 @@ def traced_ledger(tracing: "Tracing | None", ledger: Ledger) -> Ledger:
     """The ledger, with a span for each run of a handler."""
     if tracing is None:
         return ledger
-    from shared.service.tracing_queue import TracedLedger  # noqa: PLC0415 as above
+    from shared.service.tracing.queue import TracedLedger  # noqa: PLC0415 as above
 
     return TracedLedger(tracing, ledger)
 

@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from redis.exceptions import RedisError
 
 from shared.queue.inspection import Depth, Inspector, Memory
-from shared.service.metrics_reading import ASK_SECONDS
+from shared.service.metrics.reading import ASK_SECONDS
 
 Seen = TypeVar("Seen")
 

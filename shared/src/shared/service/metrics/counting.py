@@ -1,7 +1,6 @@
 """What a service counts, in Prometheus' words. Labels take few values: never an id.
 
-What is counted as it happens stands here; what is read at a scrape is a `Reading` (`metrics_redis`,
-`metrics_store`, `metrics_needs`).
+What is counted as it happens stands here; what is read at a scrape is a `Reading`.
 """
 
 import asyncio
@@ -25,7 +24,7 @@ from prometheus_client import (
 
 from shared.events import EVENT_TYPES
 from shared.queue import Delivery, Verdict
-from shared.service.metrics_reading import ASK_SECONDS, FRESH_SECONDS, LastRead, Reading, asked
+from shared.service.metrics.reading import ASK_SECONDS, FRESH_SECONDS, LastRead, Reading, asked
 
 RUN_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 WAIT_SECONDS = (*RUN_SECONDS, 300, 3600)
