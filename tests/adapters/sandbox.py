@@ -1,6 +1,5 @@
 """The sandbox provider as a process of its own."""
 
-import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,8 +7,8 @@ from typing import Any
 
 import httpx
 
+from support.forked import Forked
 from support.ports import free_port
-from support.processes import Process
 from support.waiting import until
 
 
@@ -23,13 +22,18 @@ class Sandbox:
             "PAYMENT_SANDBOX_PORT": self.url.rpartition(":")[2],
             "PAYMENT_SANDBOX_DATABASE": str(directory / "sandbox.db"),
         }
+        self._directory = directory
         self._log = directory / "sandbox.log"
         self.process = self.start()
 
-    def start(self) -> Process:
+    def start(self) -> Forked:
         """Starts it again, on the same ledger."""
-        command = [sys.executable, "-m", "payment_sandbox"]
-        self.process = Process(command, log=self._log, environment=self._environment)
+        self.process = Forked(
+            "payment_sandbox.__main__",
+            log=self._log,
+            environment=self._environment,
+            directory=self._directory,
+        )
         until(self._answers, within=30)
         return self.process
 

@@ -23,8 +23,8 @@ from psycopg.sql import SQL, Identifier
 
 from support.faults import FILE_SETTING, Faults
 from support.faults_client import Client
-from support.faults_fork import Forked
 from support.faults_worker import STARTS_SETTING
+from support.forked import Forked
 from support.ports import free_port
 from support.postgres import PostgresServer
 from support.processes import Process

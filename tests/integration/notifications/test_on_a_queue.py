@@ -1,10 +1,8 @@
 """notification-worker with its queue, its database and a mail server; also as a process that is killed."""
 
-import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +17,7 @@ from shared.queue import RedisSender
 from shared.queue.connection import connect
 from shared.store.database import Database
 from shared.store.tables import Inbox
+from support.forked import Forked
 from support.ports import free_port
 from support.queueing import wrap
 from support.waiting import eventually
@@ -33,10 +32,9 @@ def port() -> int:
 
 
 @pytest.fixture
-def start(migrated_url: str, redis_url: str, server: MailServer, port: int) -> Start:
+def start(migrated_url: str, redis_url: str, server: MailServer, port: int, tmp_path: Path) -> Start:
     """Starts the worker as a process; at the end of the block it is killed."""
     environment = {
-        **os.environ,
         "DATABASE_URL": migrated_url,
         "REDIS_URL": redis_url,
         "QUEUE_SERVICE_KEY": "a key of the services of this test",
@@ -48,12 +46,13 @@ def start(migrated_url: str, redis_url: str, server: MailServer, port: int) -> S
     }
 
     @contextmanager
-    def started() -> Generator[subprocess.Popen[bytes]]:
-        with subprocess.Popen([sys.executable, "-m", "notification_worker"], env=environment) as process:
-            try:
-                yield process
-            finally:
-                process.kill()
+    def started() -> Generator[Forked]:
+        module, log = "notification_worker.__main__", tmp_path / "worker.log"
+        process = Forked(module, log=log, environment=environment, directory=tmp_path)
+        try:
+            yield process
+        finally:
+            process.end()
 
     return started
 

@@ -1,7 +1,6 @@
 """payment-worker and order-worker as they are started, on a queue; only the gateway is missing."""
 
 import json
-import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,8 +20,8 @@ from shared.queue.connection import connect
 from shared.store.database import Database
 from shared.store.migrate import migrate
 from shared.store.tables import Attempt, Inbox, Outbox
+from support.forked import Forked
 from support.ports import free_port
-from support.processes import Process
 from support.waiting import eventually, until
 from unit.orders.examples import an_order, cancelled
 
@@ -51,15 +50,16 @@ class Service:
             f"{name}_PORT": str(self.port),
         }
         migrate(self.database_url, package)
-        self.started: list[Process] = []
+        self.started: list[Forked] = []
 
     @property
-    def process(self) -> Process:
+    def process(self) -> Forked:
         return self.started[-1]
 
     def start(self) -> None:
-        command = [sys.executable, "-m", self.package]
-        self.started.append(Process(command, log=self.log, environment=self._environment))
+        module = f"{self.package}.__main__"
+        directory = self.log.parent
+        self.started.append(Forked(module, log=self.log, environment=self._environment, directory=directory))
         until(lambda: is_live(self.port), within=30)
 
     def end(self) -> None:
