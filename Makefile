@@ -121,13 +121,13 @@ audit: $(ENVIRONMENT)  ## ask for known vulnerabilities in what uv.lock names
 # --- tests
 
 PYTEST := $(PYTHON) -m pytest --quiet
-# The whole system takes the whole machine, so its tests have it to themselves.
+# The whole system takes a processor and more, so only two of its tests run at once.
 BESIDE_EACH_OTHER := $(wildcard $(addprefix tests/,unit wiring contract integration))
 
 .PHONY: test reliability deploy-test plane-test bench
 test: $(ENVIRONMENT)  ## every test but the proofs of reliability; starts what it needs
 	@$(PYTEST) --numprocesses 4 --dist loadfile $(BESIDE_EACH_OTHER)
-	@$(PYTEST) tests/system
+	@$(PYTEST) --numprocesses 2 --dist worksteal tests/system
 
 reliability: $(ENVIRONMENT)  ## the proofs of what the system promises; SIZE=full for the long ones
 	@SIZE=$(SIZE) $(PYTEST) --numprocesses 2 --dist worksteal tests/reliability

@@ -61,7 +61,7 @@ class LocalStart:
     def start(self, **settings: str) -> Process:
         """`queue up`, healthy."""
         command = self.open("up", **settings)
-        self.wait_until_told("the system is up")
+        self.wait_until_told("or `make down`")  # the end of the welcome
         return command
 
     def record(self) -> dict[str, Any]:
