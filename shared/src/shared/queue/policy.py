@@ -29,7 +29,7 @@ class RetryPolicy:
         """The delay for an event that has been too early for `so_far`: short at first, then longer.
 
         Within two minutes never above 15 seconds, so that a short outage is over soon after its end;
-        later an eighth of `so_far`, so that a long one leaves few rows.
+        later at most an eighth of `so_far` and never above `cap`: a day of it leaves some four hundred rows.
         """
         ceiling = min(timedelta(seconds=15), max(timedelta(milliseconds=200), so_far / 2))
         ceiling = min(self.cap, max(ceiling, so_far / 8))
