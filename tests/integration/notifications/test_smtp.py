@@ -16,6 +16,7 @@ from adapters.mail_server import MailServer, Manner
 from notification_worker.adapters.smtp import CONNECTIONS, SmtpMailer, SmtpServer
 from notification_worker.domain import Content, Mail
 from notification_worker.ports import MailCutOffError, MailRefusedError, MailServerAwayError
+from shared.queue.tasks import end_all
 from support.missing import skip_or_fail
 from support.waiting import eventually
 
@@ -264,8 +265,7 @@ async def test_it_is_well_while_all_connections_are_busy_with_a_slow_server(serv
 
         trouble = await mailer.trouble()
 
-        for mail in mails:
-            mail.cancel()
+        await end_all(mails)
     assert trouble is None
 
 
@@ -286,8 +286,7 @@ async def test_a_mail_that_is_refused_is_no_trouble_and_one_that_is_cut_off_is(
 
         trouble = await mailer.trouble()
 
-        for mail in mails:
-            mail.cancel()
+        await end_all(mails)
     assert (trouble is None) == is_well
 
 
@@ -304,10 +303,24 @@ async def test_while_all_connections_are_busy_it_says_what_the_last_one_met(serv
 
         trouble = await mailer.trouble()
 
-        for mail in mails:
-            mail.cancel()
+        await end_all(mails)
     silent.close()
     assert trouble == str(away.value)
+
+
+async def test_a_silent_server_that_holds_all_connections_has_no_answer_to_tell(server: MailServer) -> None:
+    await server.stop()
+    silent = await asyncio.start_server(_say_nothing, "127.0.0.1", server.port)
+    mailer = mailer_of(server, time_limit=10.0)
+    async with asyncio.TaskGroup() as sending:
+        mails = [sending.create_task(send(mailer, mail_to("ada@example.com"))) for _ in range(CONNECTIONS)]
+        await asyncio.sleep(0)
+
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(mailer.trouble(), 0.5)
+
+        await end_all(mails)
+    silent.close()
 
 
 async def _say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -41,6 +41,8 @@ from shared.store.tables import Outbox
 
 log = logging.getLogger(__name__)
 
+IDLE_AT_MOST = 60.0
+"""Seconds: however long a lease is, other replicas wait no longer for the rows of one that froze."""
 SILENT_AT_MOST = 15.0
 """Seconds without a sign of the read loop, which comes round every second, until it counts as dead."""
 GATEWAY_TIMES = httpx.Timeout(10.0, connect=2.0)
@@ -86,7 +88,7 @@ class Worker:
         self.database = Database(
             settings.database_url,
             pool_size=settings.concurrency + 5,
-            limits=Limits(idle=settings.lease_seconds),
+            limits=Limits(idle=min(settings.lease_seconds, IDLE_AT_MOST)),
         )
         self.client = connect(settings.redis_url)
         self.gateway = httpx.AsyncClient(

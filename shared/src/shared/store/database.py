@@ -113,10 +113,11 @@ class Database:
         connection: Any = pooled.driver_connection
         return KeptAlive(connection, every=self._limits.idle / 3)
 
-    async def ping(self, *, within: float = 2.0) -> None:
+    async def ping(self, *, within: float = 1.2) -> None:
         """Returns if the database answers and takes writes; raises within `within` seconds otherwise.
 
-        On SQLite that is whether the write lock can be had, or is in this process's own hands.
+        On SQLite that is whether the write lock can be had, or is in this process's own hands. It gives up
+        before a check of readiness does: cancelled in its own end, it would leave a connection behind.
         """
         async with asyncio.timeout(within), self._pinger.connect() as connection:
             if self._writing:

@@ -64,6 +64,8 @@ class SmtpMailer:
         self._taken: dict[str, None] = {}
         self._met: str | None = None
         """What was wrong with the server in the last conversation that has ended."""
+        self._talking = 0
+        self._heard = asyncio.Event()  # a connection has come about, or not
 
     @property
     def longest(self) -> float:
@@ -78,13 +80,17 @@ class SmtpMailer:
             except MailServerAwayError as error:
                 self._met = str(error)
                 raise
+            finally:
+                self._heard.set()
             connection = SmtpConnection(client, self._server, ends, self._taken)
+            self._talking += 1
             try:
                 yield connection
             except (MailServerAwayError, MailCutOffError) as error:
                 self._met = str(error)
                 raise
             finally:
+                self._talking -= 1
                 if connection.is_sound:
                     self._met = None  # it has answered, be it with a refusal of that one mail
                 if connection.is_sound and client.is_connected:
@@ -102,9 +108,12 @@ class SmtpMailer:
         """Why no mail could be sent now, for a person; None if one could. Whoever asks limits the time.
 
         While all connections are in use, it is what the last conversation met: to wait for one would
-        tell how busy they are.
+        tell how busy they are. Where none of them has come about yet, the first answer is waited for.
         """
         if self._places.locked():
+            if not self._talking and self._met is None:
+                self._heard.clear()
+                await self._heard.wait()
             return self._met
         try:
             async with self.connection():
