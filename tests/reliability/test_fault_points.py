@@ -92,7 +92,7 @@ class Passage:
 
         First what the fault before left is worked off: too many faults of one event would be its death.
         """
-        until(self._is_idle, within=30)
+        until(self._is_idle, within=60)
         for service, its_faults in faults.items():
             self._system.faults(service).arm(*its_faults)
         deadline, number = time.monotonic() + 30, 0
