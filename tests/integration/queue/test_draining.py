@@ -232,12 +232,12 @@ async def test_the_grace_is_given_once_however_slowly_redis_answers(
 
     @queue.on(OrderShipped, time_limit=None)
     async def work(event: OrderShipped) -> None:
-        await asyncio.sleep(2.4)
+        await asyncio.sleep(4.5)
         finished.append(event.order_id)
 
     async with Link(redis_server.port) as link:
         await station.send(order("o"))
-        serving = await station.serve(queue, url=link.url, grace=timedelta(seconds=1.5), lease=LONG)
+        serving = await station.serve(queue, url=link.url, grace=timedelta(seconds=2.5), lease=LONG)
         await eventually(lambda: serving.consumer.in_hand)
         link.hold()
         await serving.broker.stop()

@@ -7,6 +7,7 @@ import pytest
 from gateway.health import WITHIN_SECONDS
 from shared.service.health import CHECK_SECONDS, Check, Health
 from shared.service.metrics.reading import ASK_SECONDS
+from shared.store.database import PING_SECONDS, SILENCE_SECONDS
 
 
 async def silent() -> str | None:
@@ -37,3 +38,7 @@ async def test_a_need_that_never_answers_is_a_trouble_and_holds_up_no_other(chec
 
 def test_whoever_asks_a_service_how_it_is_waits_longer_than_any_of_its_needs_may_take() -> None:
     assert min(ASK_SECONDS, WITHIN_SECONDS) > CHECK_SECONDS
+
+
+def test_a_ping_of_the_database_gives_up_before_it_is_cancelled() -> None:
+    assert SILENCE_SECONDS < PING_SECONDS < CHECK_SECONDS

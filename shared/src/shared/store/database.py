@@ -24,9 +24,11 @@ DEFAULT_LIMITS = Limits()
 BUSY_TIMEOUT_SECONDS = 10
 """How long a SQLite connection waits for another process's write before it says `locked`."""
 
-PING_SECONDS = 1.0
-"""How long a ping waits for a server that says nothing; less than a check of readiness has, so that the
-ping gives up by itself."""
+PING_SECONDS = 1.2
+"""How long a ping may take: less than a check of readiness, so that it gives up by itself. Cancelled in its
+own end it would leave a connection behind."""
+SILENCE_SECONDS = 1.0
+"""How long it waits for a server that says nothing."""
 
 
 class ReadOnlyError(Exception):
@@ -65,7 +67,7 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._engine = self._make_engine(pool_size, limits, busy_timeout=BUSY_TIMEOUT_SECONDS)
         # a ping does not wait as long as a write
-        self._pinger = self._make_engine(1, replace(limits, silence=PING_SECONDS), busy_timeout=1)
+        self._pinger = self._make_engine(1, replace(limits, silence=SILENCE_SECONDS), busy_timeout=1)
         self._writing = False
         self._writer = asyncio.Lock() if self.is_sqlite else None
 
@@ -113,11 +115,10 @@ class Database:
         connection: Any = pooled.driver_connection
         return KeptAlive(connection, every=self._limits.idle / 3)
 
-    async def ping(self, *, within: float = 1.2) -> None:
+    async def ping(self, *, within: float = PING_SECONDS) -> None:
         """Returns if the database answers and takes writes; raises within `within` seconds otherwise.
 
-        On SQLite that is whether the write lock can be had, or is in this process's own hands. It gives up
-        before a check of readiness does: cancelled in its own end, it would leave a connection behind.
+        On SQLite that is whether the write lock can be had, or is in this process's own hands.
         """
         async with asyncio.timeout(within), self._pinger.connect() as connection:
             if self._writing:
