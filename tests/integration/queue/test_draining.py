@@ -100,7 +100,7 @@ async def test_what_was_not_started_is_handed_back_as_fresh(station: Station) ->
     ledger, stay = MemoryLedger(), Stay()
     serving = await brisk(station, stay, ledger)
     await station.send(*(order(f"o{number}") for number in range(4)))
-    await eventually(lambda: serving.consumer.in_hand >= 3)
+    await eventually(lambda: len(stay.starts) == 2 and serving.consumer.in_hand >= 3)
     started = set(stay.starts)
 
     stopping = asyncio.create_task(serving.broker.stop())
@@ -123,7 +123,7 @@ async def test_what_was_handed_back_runs_beside_others(station: Station) -> None
     ledger, stay = MemoryLedger(), Stay()
     serving = await brisk(station, stay, ledger)
     await station.send(*(order(f"o{number}") for number in range(4)))
-    await eventually(lambda: serving.consumer.in_hand == 4)
+    await eventually(lambda: len(stay.starts) == 2 and serving.consumer.in_hand == 4)
     stopping = asyncio.create_task(serving.broker.stop())
     await asyncio.sleep(0.1)
     stay.door.set()
