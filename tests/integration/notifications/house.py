@@ -16,7 +16,7 @@ from adapters.mail_server import MailServer
 from notification_worker.adapters.rendering import SandboxRenderer
 from notification_worker.adapters.smtp import SmtpMailer, SmtpServer
 from notification_worker.adapters.tables import MessageRow
-from notification_worker.adapters.work import SqlWork
+from notification_worker.adapters.work import SqlWork, in_doubt
 from notification_worker.domain import CHANNELS, Mail
 from notification_worker.handlers import notifications
 from notification_worker.ports import MailConnection
@@ -60,27 +60,27 @@ class Worker:
         sender = Address("Your shop", "shop", "shop.example")
         server = SmtpServer(host="127.0.0.1", port=self.server.port, sender=sender, time_limit=LIMIT_SECONDS)
         self.mailer = SmtpMailer(server)
-        self.ledger = SqlLedger(self.database, source="notification-worker")
+        self.ledger = SqlLedger(self.database, source="notification-worker", in_doubt=in_doubt)
         breaker = Breaker(self.ledger)
         self.handling = Handling(self._process, self.ledger, breaker, notifications, is_ending=lambda: True)
 
-    async def handle(self, envelope: Envelope, *, entry: str | None = None) -> Verdict:
+    async def handle(self, envelope: Envelope, *, entry: str | None = None, **attributes: Any) -> Verdict:
         """Each call is an entry of its own, as a retry is, unless it says which."""
-        return await self.handling.handle(self.delivery_of(envelope, entry=entry))
+        return await self.handling.handle(self.delivery_of(envelope, entry=entry, **attributes))
 
-    def delivery_of(self, envelope: Envelope, *, entry: str | None = None) -> Delivery:
+    def delivery_of(self, envelope: Envelope, *, entry: str | None = None, **attributes: Any) -> Delivery:
         self.fetched += 1
         return delivery(
             envelope,
             entry=entry or f"{self.name}-{self.fetched}",
-            limit=5,
             worker=self.name,
             fetched_at=datetime.now(UTC) + self.later,
+            **({"limit": 5} | attributes),
         )
 
-    async def crash(self, envelope: Envelope) -> None:
+    async def crash(self, envelope: Envelope, **attributes: Any) -> None:
         with pytest.raises(Crash):
-            await self.handle(envelope)
+            await self.handle(envelope, **attributes)
 
     async def _process(self, delivery: Delivery) -> None:
         envelope = delivery.envelope

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from adapters.mail_server import MailServer, Manner
-from integration.notifications.house import NewWorker, Worker, envelope_of, inbox
+from integration.notifications.house import Crash, NewWorker, Worker, envelope_of, inbox
 from integration.notifications.test_sending import SHIPPED
 from shared.queue import Verdict
 from shared.store.database import Database
@@ -112,3 +112,43 @@ async def test_a_death_that_was_not_committed_keeps_its_reason(
     assert await worker.handle(envelope_of(SHIPPED)) == Verdict("dead")
     assert await death(database) == ("uncertain", True)
     assert len(server.received) == 2
+
+
+def end_the_process() -> None:
+    raise Crash
+
+
+@pytest.mark.parametrize("at", ["after sending", None])
+async def test_an_event_that_kills_its_workers_is_uncertain_once_its_mail_may_have_gone(
+    new_worker: NewWorker,
+    server: MailServer,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    at: str | None,
+) -> None:
+    event = envelope_of(SHIPPED)
+    killed = new_worker(at=at)
+    if at is None:
+        monkeypatch.setattr(killed.mailer, "connection", end_the_process)
+    await killed.crash(event, entry="1-1", deliveries=1, limit=1)
+
+    assert await new_worker().handle(event, entry="1-1", deliveries=2, limit=1) == Verdict("dead")
+
+    assert await death(database) == ("lost", at is not None)
+    assert len(server.received) == (at is not None)
+
+
+@pytest.mark.parametrize("sent", [True, False])
+async def test_a_bug_around_a_sending_makes_the_event_uncertain_if_the_mail_may_have_gone(
+    new_worker: NewWorker, database: Database, monkeypatch: pytest.MonkeyPatch, sent: bool
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    worker = new_worker(before_last=fail) if sent else new_worker()
+    if not sent:
+        monkeypatch.setattr(worker.mailer, "was_taken", fail)
+
+    assert await worker.handle(envelope_of(SHIPPED), limit=1) == Verdict("dead")
+
+    assert await death(database) == ("ZeroDivisionError", sent)

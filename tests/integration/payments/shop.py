@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlmodel import col
 
 from adapters.payments import FakeOrderWorker
+from payment_worker.adapters.events import in_doubt
 from payment_worker.adapters.tables import PaymentRow, RefundRow
 from payment_worker.adapters.work import SqlWork
 from payment_worker.handlers import on_payment_authorized, on_payment_refunded, payments
@@ -51,7 +52,7 @@ class Shop:
         self.orders = FakeOrderWorker(
             ORDER, replace(ORDER, order_id="order-2"), replace(CANCELLED, order_id="gone")
         )
-        self._ledger = SqlLedger(database, source="payment-worker")
+        self._ledger = SqlLedger(database, source="payment-worker", in_doubt=in_doubt)
 
     async def deliver(
         self,

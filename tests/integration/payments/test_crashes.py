@@ -7,6 +7,7 @@ import pytest
 
 from adapters.sandbox import Sandbox
 from integration.payments.shop import AUTHORIZED, CLAIM_FOR, REFUNDED, Crash, Shop
+from payment_worker.domain.order import Order
 from payment_worker.domain.payment import Capture
 from payment_worker.domain.refund import Refund
 from payment_worker.ports import Provider
@@ -105,6 +106,53 @@ async def test_a_crash_after_a_call_that_nobody_heard_of_and_another_after_the_a
 
     assert await shop.deliver(event, worker="worker-2", deliveries=2) == "completed"
     assert sandbox.moved() == [("capture", "payment-1", 3700)]
+
+
+@pytest.mark.parametrize("event", [AUTHORIZED, REFUNDED], ids=lambda event: event.type)
+async def test_an_event_that_kills_its_workers_is_uncertain_if_the_money_may_have_moved(
+    shop: Shop, event: Event
+) -> None:
+    await shop.deliver(AUTHORIZED, "paid") if event is REFUNDED else None
+    provider = shop.provider
+    for deliveries in (1, 2, 3):
+        shop.provider = DyingProvider(provider, Crash, after=True)
+        with pytest.raises(Crash):
+            await shop.deliver(event, deliveries=deliveries)
+        shop.ahead += 2 * CLAIM_FOR
+
+    assert await shop.deliver(event, deliveries=4) == "dead lost"
+
+    assert await shop.is_uncertain()
+
+
+async def test_an_event_that_kills_its_workers_before_any_money_moves_is_certain(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def die(_: str) -> Order:
+        raise Crash
+
+    monkeypatch.setattr(shop.orders, "find", die)
+    for deliveries in (1, 2, 3):
+        with pytest.raises(Crash):
+            await shop.deliver(AUTHORIZED, deliveries=deliveries)
+
+    assert await shop.deliver(AUTHORIZED, deliveries=4) == "dead lost"
+
+    assert await shop.is_uncertain() is False
+
+
+@pytest.mark.parametrize("event", [AUTHORIZED, REFUNDED], ids=lambda event: event.type)
+async def test_who_only_uses_the_id_of_a_payment_in_doubt_has_moved_nothing(shop: Shop, event: Event) -> None:
+    await shop.deliver(AUTHORIZED, "paid") if event is REFUNDED else None
+    shop.provider = DyingProvider(shop.provider, Crash, after=True)
+    with pytest.raises(Crash):
+        await shop.deliver(event)
+    other = {"amount": 1} if event is AUTHORIZED else {"amount": 1, "currency": "EUR"}
+
+    verdict = await shop.deliver(event.model_copy(update=other), "event-2")
+
+    assert verdict in {"dead payment_conflict", "dead refund_conflict"}
+    assert await shop.is_uncertain("event-2") is False
 
 
 async def test_an_event_that_ended_before_its_ack_is_only_acknowledged(shop: Shop, sandbox: Sandbox) -> None:

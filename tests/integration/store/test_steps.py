@@ -5,16 +5,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import insert, text
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, col
 
-from shared.events import OrderCancelled
+from shared.events import Envelope, OrderCancelled
 from shared.queue import AlreadyEndedError, PostponeError
+from shared.queue.deadline import TimeLimitError
 from shared.store.claims import Claimable, claim, release
 from shared.store.database import Database
 from shared.store.ledger import SqlLedger
 from shared.store.steps import Steps, current_steps
 from shared.store.tables import Inbox, Outbox
-from support.deliveries import delivery, row, rows
+from support.deliveries import delivery, row, rows, undecodable
 
 CANCELLED = OrderCancelled(order_id="o", reason="out_of_stock")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -82,12 +84,11 @@ async def test_the_last_step_ends_the_run_with_what_it_causes(database: Database
     async def end(steps: Steps) -> None:
         async with steps.last() as unit:
             unit.publish(CANCELLED)
-            unit.uncertain = True
 
     await handle(ledger, end)
 
     ended = await row(database, Inbox)
-    assert (ended.outcome, ended.uncertain, ended.unreported) == ("completed", True, True)
+    assert (ended.outcome, ended.unreported) == ("completed", True)
     assert (await row(database, Outbox)).causation_id == "x"
 
 
@@ -209,8 +210,46 @@ async def test_each_reason_for_postponing_has_its_own_patience(ledger: SqlLedger
     assert (await ledger.postpone(delivery(entry="60-0"), early)).retry_in
 
 
-async def test_a_death_by_postponement_may_be_uncertain(database: Database, ledger: SqlLedger) -> None:
-    await postponed_until_dead(ledger, PostponeError("unclear", uncertain=True), late=timedelta())
+async def lose(ledger: SqlLedger) -> None:
+    for starts in (1, 2):
+        await ledger.begin_alone(delivery(deliveries=starts, limit=1))
+
+
+WAYS_TO_END: dict[str, Callable[[SqlLedger], Awaitable[object]]] = {
+    "completed": lambda ledger: handle(ledger, do_nothing),
+    "dead by a failure": lambda ledger: ledger.fail(delivery(limit=1), TimeLimitError()),
+    "dead at once": lambda ledger: ledger.bury(delivery(), "refused", ValueError()),
+    "dead by the deaths of its workers": lose,
+    "dead by waiting": lambda ledger: postponed_until_dead(ledger, PostponeError("away"), late=timedelta()),
+    "expired": lambda ledger: ledger.expire(delivery()),
+}
+
+
+@pytest.mark.parametrize("doubt", [True, False])
+@pytest.mark.parametrize("way", WAYS_TO_END)
+async def test_however_a_run_ends_its_event_is_uncertain_if_the_effect_is_in_doubt(
+    database: Database, way: str, doubt: bool
+) -> None:
+    asked: list[str] = []
+
+    async def in_doubt(session: AsyncSession, envelope: Envelope) -> bool:
+        assert session.in_transaction()
+        asked.append(envelope.id)
+        return doubt
+
+    await WAYS_TO_END[way](SqlLedger(database, source="payment-worker", in_doubt=in_doubt))
 
     ended = await row(database, Inbox)
-    assert (ended.outcome, ended.reason, ended.uncertain) == ("dead", "unclear", True)
+    assert ended.outcome == way.split(maxsplit=1)[0]
+    assert (ended.uncertain, asked) == (doubt, ["x"])
+
+
+async def test_bytes_that_are_no_event_had_no_effect(database: Database) -> None:
+    async def in_doubt(_: AsyncSession, __: Envelope) -> bool:
+        raise AssertionError
+
+    ledger = SqlLedger(database, source="payment-worker", in_doubt=in_doubt)
+
+    await ledger.bury(undecodable(), "undecodable", ValueError())
+
+    assert not (await row(database, Inbox)).uncertain

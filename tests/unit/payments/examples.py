@@ -47,17 +47,12 @@ def a_wish(
     )
 
 
-def dead(reason: str, *, uncertain: bool = False) -> AbstractContextManager[object]:
+def dead(reason: str) -> AbstractContextManager[object]:
     """What is done within makes the event dead, for this reason."""
-    expected = (reason, uncertain)
-    return pytest.raises(GiveUpError, check=lambda error: (error.reason, error.uncertain) == expected)
+    return pytest.raises(GiveUpError, check=lambda error: error.reason == reason)
 
 
-def postponed(
-    reason: str, *, at_most: timedelta | None = DAY, uncertain: bool = False
-) -> AbstractContextManager[object]:
-    """What is done within has to wait, for this reason and no longer, and may have moved money or not."""
-    expected = (reason, at_most, uncertain)
-    return pytest.raises(
-        PostponeError, check=lambda error: (error.reason, error.at_most, error.uncertain) == expected
-    )
+def postponed(reason: str, *, at_most: timedelta | None = DAY) -> AbstractContextManager[object]:
+    """What is done within has to wait, for this reason and no longer."""
+    expected = (reason, at_most)
+    return pytest.raises(PostponeError, check=lambda error: (error.reason, error.at_most) == expected)

@@ -45,6 +45,9 @@ class Shop:
     def status(self, payment_id: str = "payment-1") -> PaymentStatus:
         return self.stored.payments[payment_id].status
 
+    def in_doubt(self) -> bool:
+        return self.stored.payments["payment-1"].in_doubt
+
 
 async def test_a_payment_is_captured_and_its_order_paid() -> None:
     shop = Shop()
@@ -220,9 +223,10 @@ async def test_what_may_be_charged_does_not_expire(status: S) -> None:
 async def test_a_charge_without_an_answer_is_unknown_and_asked_for_with_the_same_key() -> None:
     shop = Shop(provider=FakeProvider(SILENT))
 
-    with postponed("provider_unclear", uncertain=True):
+    with postponed("provider_unclear"):
         await shop.capture()
     assert shop.status() is S.UNKNOWN
+    assert shop.in_doubt()
     assert not shop.stored.claims
     assert shop.stored.caused == []
     await shop.capture()
@@ -235,7 +239,7 @@ async def test_a_charge_without_an_answer_is_unknown_and_asked_for_with_the_same
 
 async def test_what_may_be_charged_is_cleared_up_though_its_order_was_cancelled_or_cannot_be_asked() -> None:
     shop = Shop(provider=FakeProvider(SILENT))
-    with postponed("provider_unclear", uncertain=True):
+    with postponed("provider_unclear"):
         await shop.capture()
     shop.orders.orders.clear()
     shop.orders.is_away = True
@@ -265,9 +269,11 @@ async def test_a_provider_that_is_back_captures_once() -> None:
     for reason in ("provider_away", "provider_away"):
         with postponed(reason):
             await shop.capture()
+        assert not shop.in_doubt()
     for reason in ("provider_unclear", "provider_away"):
-        with postponed(reason, uncertain=True):
+        with postponed(reason):
             await shop.capture()
+        assert shop.in_doubt()
 
     await shop.capture()
 
@@ -279,7 +285,7 @@ async def test_an_intent_that_another_run_holds_is_left_alone() -> None:
     shop = Shop(a_payment(S.CAPTURING))
     shop.stored.claims["payment-1"] = "another run"
 
-    with postponed("claimed", uncertain=True):
+    with postponed("claimed"):
         await shop.capture()
 
     assert shop.provider.calls == []
@@ -289,7 +295,7 @@ async def test_an_intent_that_another_run_holds_is_left_alone() -> None:
 async def test_a_key_that_the_provider_knows_with_other_parameters_ends_the_event() -> None:
     shop = Shop(provider=FakeProvider(Trouble(KeyRefusedError("known"))))
 
-    with dead("key_refused", uncertain=True):
+    with dead("key_refused"):
         await shop.capture()
 
     assert shop.status() is S.UNKNOWN

@@ -41,6 +41,9 @@ class Shop:
     def payment(self) -> Payment:
         return self.stored.payments["payment-1"]
 
+    def in_doubt(self) -> bool:
+        return self.stored.refunds["refund-1"].in_doubt
+
 
 @pytest.mark.parametrize("payment_id", ["payment-1", None])
 async def test_without_an_amount_all_is_given_back_and_the_customer_told(payment_id: str | None) -> None:
@@ -212,7 +215,7 @@ async def test_the_payment_that_took_the_money_is_the_one_that_gives_it_back() -
 async def test_a_refund_without_an_answer_is_asked_for_with_the_same_key() -> None:
     shop = Shop(a_payment(), provider=FakeProvider(Trouble(UnclearError("no answer"), after=True)))
 
-    with postponed("provider_unclear", uncertain=True):
+    with postponed("provider_unclear"):
         await shop.refund(a_wish())
     assert shop.stored.refunds["refund-1"].status is RefundStatus.UNKNOWN
     assert shop.payment == a_payment(refunding=3700)
@@ -228,9 +231,11 @@ async def test_a_provider_that_is_back_gives_back_once() -> None:
     for reason in ("provider_away", "provider_away"):
         with postponed(reason):
             await shop.refund(a_wish())
+        assert not shop.in_doubt()
     for reason in ("provider_unclear", "provider_away"):
-        with postponed(reason, uncertain=True):
+        with postponed(reason):
             await shop.refund(a_wish())
+        assert shop.in_doubt()
 
     await shop.refund(a_wish())
 
@@ -243,8 +248,10 @@ async def test_a_provider_that_is_away_after_a_call_that_was_cut_off_leaves_the_
     with pytest.raises(asyncio.CancelledError):
         await shop.refund(a_wish())
 
-    with postponed("provider_away", uncertain=True):
+    with postponed("provider_away"):
         await shop.refund(a_wish())
+
+    assert shop.in_doubt()
 
 
 async def test_what_the_provider_refuses_is_not_promised_any_more() -> None:
@@ -263,17 +270,18 @@ async def test_what_the_provider_refuses_is_not_promised_any_more() -> None:
 async def test_a_key_that_the_provider_knows_with_other_parameters_ends_the_event() -> None:
     shop = Shop(a_payment(), provider=FakeProvider(Trouble(KeyRefusedError("known"))))
 
-    with dead("key_refused", uncertain=True):
+    with dead("key_refused"):
         await shop.refund(a_wish())
 
     assert shop.payment == a_payment(refunding=3700)
+    assert shop.in_doubt()
 
 
 async def test_a_refund_that_another_run_holds_is_left_alone() -> None:
     shop = Shop(a_payment())
     shop.stored.claims["refund-1"] = "another run"
 
-    with postponed("claimed", uncertain=True):
+    with postponed("claimed"):
         await shop.refund(a_wish())
 
     assert shop.provider.calls == []

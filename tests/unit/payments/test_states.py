@@ -97,6 +97,16 @@ def test_an_intent_found_again_is_in_doubt_if_the_provider_may_have_been_asked()
     assert a_payment(S.CAPTURING, asked=False).ask() == a_payment(S.CAPTURING)
 
 
+@pytest.mark.parametrize("asked", [False, True])
+@pytest.mark.parametrize("status", S)
+def test_money_is_in_doubt_once_the_provider_may_have_heard_of_it_and_until_its_answer(
+    status: S, asked: bool
+) -> None:
+    in_flight = status in {S.CAPTURING, S.UNKNOWN}
+
+    assert a_payment(status, asked=asked).in_doubt is (in_flight and asked)
+
+
 @pytest.mark.parametrize("status", [S.DECLINED, S.VOIDED])
 def test_what_ended_without_money_is_never_captured(status: S) -> None:
     with pytest.raises(IllegalTransitionError):

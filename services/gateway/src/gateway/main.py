@@ -17,7 +17,7 @@ from gateway.adapters.workers import TIME_LIMITS, Workers
 from gateway.adapters.writer import JournalWriter
 from gateway.cursors import Cursors
 from gateway.health import HealthCheck
-from gateway.routes import events, health, internal, publish, workers
+from gateway.routes import events, health, internal, pages, publish, workers
 from gateway.routes.parts import Parts
 from gateway.service import Publishing
 from gateway.settings import Settings
@@ -80,7 +80,14 @@ class Gateway:
             metrics=self.metrics,
             tracing=self.tracing,
             lifespan=self._living,
-            routes=[publish.router, events.router, workers.router, internal.router, health.router],
+            routes=[
+                publish.router,
+                events.router,
+                workers.router,
+                internal.router,
+                health.router,
+                pages.router,
+            ],
             summary=False,
         )
         self.app.state.authenticator = self.keys

@@ -20,7 +20,9 @@ class EventFacts(BaseModel):
     causation_id: str | None
     time: datetime
     reason: str | None = Field(description="why it is dead, or why it is tried again")
-    uncertain: bool = Field(description="whether a mail may have gone out twice")
+    uncertain: bool = Field(
+        description="whether its mail or its money may have gone out unseen, or a mail twice"
+    )
     run: int
     source: str
     priority: str

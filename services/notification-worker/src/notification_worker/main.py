@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from notification_worker.adapters.mail import address_of
 from notification_worker.adapters.rendering import SandboxRenderer
 from notification_worker.adapters.smtp import SmtpMailer, SmtpServer
+from notification_worker.adapters.work import in_doubt
 from notification_worker.handlers import notifications
 from notification_worker.routes import router
 from notification_worker.settings import Settings
@@ -28,6 +29,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         context={"mailer": mailer, "renderer": renderer, "channels": settings.channels},
         needs={"smtp": mailer.trouble} if "email" in settings.channels else {},
         closing=[mailer.close],
+        in_doubt=in_doubt,
     )
 
 

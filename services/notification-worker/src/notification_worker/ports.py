@@ -96,8 +96,8 @@ class Store(Protocol):
     async def settle(self, message: Message) -> None:
         """Stores what became of a message, and ends this try's claim.
 
-        That it was sent is stored whoever holds it by now, and marks the event where it is uncertain;
-        what it said is then dropped. Anything else is stored only while the claim is still this try's.
+        That it was sent is stored whoever holds it by now; what it said is then dropped. Anything else
+        is stored only while the claim is still this try's.
         """
         ...
 

@@ -107,8 +107,7 @@ class Notifications:
                 try:
                     said = await content(store)
                 except TemplateError as error:
-                    uncertain = any(message.may_have_gone for message in messages)
-                    raise GiveUpError("template", str(error), uncertain=uncertain) from error
+                    raise GiveUpError("template", str(error)) from error
                 for message in unwritten:
                     await store.write(message.written(said), template)
         return messages
@@ -137,8 +136,7 @@ class Notifications:
         except MailServerAwayError as error:
             if claimed:
                 await self._settle(replace(claimed, state=MessageState.QUEUED))
-            uncertain = claimed.uncertain if claimed else message.may_have_gone
-            raise _away(error, uncertain=uncertain) from error
+            raise _away(error) from error
         except MailRefusedError as error:
             if claimed is None:
                 raise
@@ -153,7 +151,7 @@ class Notifications:
             claimed = await store.claim(message.id, lasting=self._mailer.longest + CLAIM_MARGIN)
         if claimed is None:
             another = "another try is sending this mail"
-            raise PostponeError("claimed", another, at_most=WAITS_AT_MOST, uncertain=True)
+            raise PostponeError("claimed", another, at_most=WAITS_AT_MOST)
         return claimed
 
     async def _cut_off(self, claimed: Message, error: MailCutOffError) -> Exception:
@@ -162,7 +160,7 @@ class Notifications:
         if cut.sendings >= SENDINGS_MAX:
             return await self._fail(cut, error)
         await self._settle(replace(cut, state=MessageState.QUEUED))
-        return _away(error, uncertain=True)
+        return _away(error)
 
     async def _fail(self, message: Message, error: Exception) -> Exception:
         failed = replace(message, state=MessageState.FAILED, reason=str(error))
@@ -180,13 +178,13 @@ def _check_may_be_sent(claimed: Message) -> None:
         raise MailCutOffError(f"{claimed.sendings} tries to send it were cut off")
 
 
-def _away(error: Exception, *, uncertain: bool) -> PostponeError:
-    return PostponeError("mail_server", str(error), at_most=WAITS_AT_MOST, uncertain=uncertain)
+def _away(error: Exception) -> PostponeError:
+    return PostponeError("mail_server", str(error), at_most=WAITS_AT_MOST)
 
 
 def _failed(message: Message) -> GiveUpError:
     reason = "uncertain" if message.sendings >= SENDINGS_MAX else "refused"
-    return GiveUpError(reason, message.reason or "", uncertain=message.uncertain)
+    return GiveUpError(reason, message.reason or "")
 
 
 class Batches:

@@ -8,9 +8,8 @@ from typing import Annotated
 
 from faststream import Context, Depends
 
+from payment_worker.adapters.events import capture_of, wish_of
 from payment_worker.adapters.work import SqlWork
-from payment_worker.domain.payment import Capture
-from payment_worker.domain.refund import RefundWish
 from payment_worker.ports import Orders, Provider
 from payment_worker.service.captures import CaptureService
 from payment_worker.service.refunds import RefundService
@@ -42,25 +41,9 @@ Refunds = Annotated[RefundService, Depends(refund_service)]
 
 @payments.on(PaymentAuthorized, outside=True)
 async def on_payment_authorized(event: PaymentAuthorized, service: Captures) -> None:
-    await service.capture(
-        Capture(
-            payment_id=event.payment_id,
-            order_id=event.order_id,
-            amount=event.amount,
-            currency=event.currency,
-            method=event.method,
-        )
-    )
+    await service.capture(capture_of(event))
 
 
 @payments.on(PaymentRefunded, outside=True)
 async def on_payment_refunded(event: PaymentRefunded, service: Refunds) -> None:
-    await service.refund(
-        RefundWish(
-            refund_id=event.refund_id,
-            order_id=event.order_id,
-            payment_id=event.payment_id,
-            amount=event.amount,
-            currency=event.currency,
-        )
-    )
+    await service.refund(wish_of(event))

@@ -2,6 +2,7 @@
 
 from fastapi import FastAPI
 
+from payment_worker.adapters.events import in_doubt
 from payment_worker.adapters.orders import HttpOrders
 from payment_worker.adapters.provider import SandboxProvider
 from payment_worker.handlers import payments
@@ -25,4 +26,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         context={"provider": provider, "orders": orders, "claim_for": settings.claim_for},
         needs={"provider": provider.trouble},
         closing=[provider.aclose, orders.aclose],
+        in_doubt=in_doubt,
     )

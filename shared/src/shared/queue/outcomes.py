@@ -8,16 +8,11 @@ from datetime import timedelta
 
 
 class HandlingError(Exception):
-    """A named outcome. `reason` is a short word for statistics and filters, such as `out_of_stock`.
+    """A named outcome. `reason` is a short word for statistics and filters, such as `out_of_stock`."""
 
-    `uncertain` says that an effect outside of the database may have happened, or twice; it shows where
-    the run ends by this.
-    """
-
-    def __init__(self, reason: str, message: str = "", *, uncertain: bool = False) -> None:
+    def __init__(self, reason: str, message: str = "") -> None:
         super().__init__(message or reason)
         self.reason = reason
-        self.uncertain = uncertain
 
 
 def reason_of(error: Exception) -> str:
@@ -31,10 +26,8 @@ class RetryLaterError(HandlingError):
     `after` overrides the queue's backoff.
     """
 
-    def __init__(
-        self, reason: str, message: str = "", *, after: timedelta | None = None, uncertain: bool = False
-    ) -> None:
-        super().__init__(reason, message, uncertain=uncertain)
+    def __init__(self, reason: str, message: str = "", *, after: timedelta | None = None) -> None:
+        super().__init__(reason, message)
         self.after = after
 
 
@@ -60,8 +53,6 @@ class PostponeError(HandlingError):
     five minutes unless the queue's policy or this says otherwise, the event is dead with it.
     """
 
-    def __init__(
-        self, reason: str, message: str = "", *, at_most: timedelta | None = None, uncertain: bool = False
-    ) -> None:
-        super().__init__(reason, message, uncertain=uncertain)
+    def __init__(self, reason: str, message: str = "", *, at_most: timedelta | None = None) -> None:
+        super().__init__(reason, message)
         self.at_most = at_most

@@ -65,20 +65,21 @@ def create_service(
     for error in (DBAPIError, PoolTimeoutError):
         app.add_exception_handler(error, _database_failed)
 
-    @app.get("/metrics", tags=["health"], response_class=Response)
-    async def scrape() -> Response:
-        return Response(await metrics.scrape(), media_type=CONTENT_TYPE_LATEST)
-
-    _ = scrape
     app.add_middleware(KnownHosts, hosts=settings.hosts)
     if tracing:
         from shared.service.tracing.http import TracedRequests  # noqa: PLC0415 costs time, where it is wanted
 
         app.add_middleware(TracedRequests, tracing=tracing)
     app.add_middleware(CountedRequests, metrics=metrics)
-    app.include_router(health_routes(health, summary=summary))
     for router in routes:
         app.include_router(router)
+    app.include_router(health_routes(health, summary=summary))
+
+    @app.get("/metrics", tags=["health"], summary="Metrics for Prometheus", response_class=Response)
+    async def scrape() -> Response:
+        return Response(await metrics.scrape(), media_type=CONTENT_TYPE_LATEST)
+
+    _ = scrape
     return app
 
 

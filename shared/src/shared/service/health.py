@@ -42,13 +42,13 @@ def health_routes(health: Health, *, summary: bool = True) -> APIRouter:
     """
     router = APIRouter(tags=["health"])
 
-    @router.get("/livez")
+    @router.get("/livez", summary="Whether the process does its work")
     async def livez(response: Response) -> dict[str, Any]:
         trouble = health.alive()
         response.status_code = 503 if trouble else 200
         return {"status": "down", "trouble": trouble} if trouble else {"status": "ok"}
 
-    @router.get("/readyz")
+    @router.get("/readyz", summary="Whether it and all that it needs can be used")
     async def readyz(response: Response) -> dict[str, Any]:
         troubles = await _all_troubles(health)
         response.status_code = 503 if troubles else 200
@@ -61,7 +61,7 @@ def health_routes(health: Health, *, summary: bool = True) -> APIRouter:
         return {"status": status, "troubles": troubles, **health.details()}
 
     if summary:
-        router.get("/health", name="health")(summarise)
+        router.get("/health", name="health", summary="How it is, for a person")(summarise)
     _ = livez, readyz
     return router
 

@@ -34,7 +34,7 @@ from shared.service.tracing import start_tracing, traced_ledger, traced_sender
 from shared.service.watchdog import Watchdog
 from shared.store.database import Database
 from shared.store.handover import HandOver
-from shared.store.ledger import SqlLedger
+from shared.store.ledger import Doubt, SqlLedger
 from shared.store.postgres import Limits
 from shared.store.relay import Relay
 from shared.store.tables import Outbox
@@ -57,13 +57,15 @@ def create_worker(
     context: Mapping[str, Any] = MappingProxyType({}),
     needs: Mapping[str, Check] = MappingProxyType({}),
     closing: Sequence[Callable[[], Awaitable[None]]] = (),
+    in_doubt: Doubt | None = None,
 ) -> FastAPI:
     """The application of the worker that serves this queue.
 
     `context` is what handlers may ask for with FastStream's `Context("name")`. `needs` are asked for its
-    readiness, beside Redis and the database. `closing` is awaited once no handler runs any more.
+    readiness, beside Redis and the database. `closing` is awaited once no handler runs any more. `in_doubt`
+    tells of an event that ends whether an effect outside of the database may have happened unseen.
     """
-    worker = Worker(settings, queue, description, routes, needs=needs, closing=closing)
+    worker = Worker(settings, queue, description, routes, needs=needs, closing=closing, in_doubt=in_doubt)
     for name, value in context.items():
         worker.broker.context.set_global(name, value)
     return worker.app
@@ -81,6 +83,7 @@ class Worker:
         *,
         needs: Mapping[str, Check],
         closing: Sequence[Callable[[], Awaitable[None]]],
+        in_doubt: Doubt | None,
     ) -> None:
         self.settings = settings
         self.queue = queue
@@ -100,7 +103,7 @@ class Worker:
         sender = traced_sender(self.tracing, RedisSender(self.client, opens=False))
         self.relay = Relay(self.database, Outbox, sender, queues=QUEUES)
         self.handover = HandOver(self.database, queue.name, self.gateway)
-        ledger = SqlLedger(self.database, source=settings.name, on_commit=self._committed)
+        ledger = SqlLedger(self.database, source=settings.name, on_commit=self._committed, in_doubt=in_doubt)
         self.broker = QueueBroker(settings.redis_url, logger=None, middlewares=[LogFields])
         health = Health(
             alive=self._alive,

@@ -1,7 +1,7 @@
 """A worker's database as the queue's memory: inbox, attempts and outbox, each in the right transaction."""
 
 import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -10,6 +10,7 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from shared.events import Envelope
 from shared.queue import REPEATED, AlreadyEndedError, Delivery, Verdict
 from shared.queue.outcomes import PostponeError, RetryLaterError, reason_of
 from shared.store.database import Database, is_infrastructure
@@ -33,6 +34,10 @@ from shared.store.unit import Unit, working
 
 log = logging.getLogger(__name__)
 
+Doubt = Callable[[AsyncSession, Envelope], Awaitable[bool]]
+"""Tells, from what the handlers' steps have committed, whether an effect of this event outside of the
+database may have happened unseen, or twice."""
+
 
 class SqlLedger:
     """Implements the queue's port `Ledger`.
@@ -47,15 +52,18 @@ class SqlLedger:
         *,
         source: str,
         on_commit: Callable[[Sequence[Outbox]], None] = lambda _: None,
+        in_doubt: Doubt | None = None,
     ) -> None:
         """Works on this database.
 
         `source` names this service in what its work causes. `on_commit` hears of each commit that
-        left something to send or to report.
+        left something to send or to report. `in_doubt` is asked in each transaction that ends a run,
+        however it ends: what it says is the event's `uncertain`.
         """
         self._database = database
         self._source = source
         self._on_commit = on_commit
+        self._in_doubt = in_doubt
 
     @asynccontextmanager
     async def transaction(self, delivery: Delivery) -> AsyncGenerator[None]:
@@ -92,7 +100,7 @@ class SqlLedger:
             unit = self._unit(session, delivery)
             yield unit
             session.add_all(unit.caused)
-            ended = {"ended_at": delivery.now(), "uncertain": unit.uncertain}
+            ended = {"ended_at": delivery.now(), "uncertain": await self._is_in_doubt(session, delivery)}
             await session.execute(update(Inbox).where(*is_run(Inbox, delivery)).values(ended))
             await end_start(session, delivery)
         self._on_commit(unit.caused)
@@ -136,7 +144,7 @@ class SqlLedger:
             failures = await count_failures(session, delivery)
             if failures >= delivery.limit:
                 error = ValueError(f"lost {failures} times: it kills or hangs the worker that runs it")
-                await insert_inbox(session, ended_row(delivery, Outcome.DEAD, "lost", error))
+                await self._insert_end(session, delivery, Outcome.DEAD, "lost", error)
                 verdict = Verdict(Outcome.DEAD, reason="lost")
             else:
                 await add_new(session, Attempt, attempt_row(delivery, Effort.STARTED))
@@ -161,7 +169,7 @@ class SqlLedger:
             attempt["retry_at"] = None if dead else delivery.now() + delay
             await record_attempt(session, attempt)
             if dead:
-                await insert_inbox(session, ended_row(delivery, Outcome.DEAD, reason, error))
+                await self._insert_end(session, delivery, Outcome.DEAD, reason, error)
         self._on_commit(())
         return Verdict(Outcome.DEAD, reason=reason) if dead else Verdict(Effort.FAILED, delay, reason)
 
@@ -173,7 +181,7 @@ class SqlLedger:
             now = delivery.now()
             so_far = await waited(session, delivery, error.reason)
             if so_far > (error.at_most or delivery.policy.postponed_at_most):
-                await insert_inbox(session, ended_row(delivery, Outcome.DEAD, error.reason, error))
+                await self._insert_end(session, delivery, Outcome.DEAD, error.reason, error)
                 await end_start(session, delivery)
                 verdict = Verdict(Outcome.DEAD, reason=error.reason)
             else:
@@ -203,11 +211,28 @@ class SqlLedger:
         self, delivery: Delivery, outcome: Outcome, reason: str | None = None, error: Exception | None = None
     ) -> Verdict:
         async with self._database.transaction() as session:
-            if not await insert_inbox(session, ended_row(delivery, outcome, reason, error)):
+            if not await self._insert_end(session, delivery, outcome, reason, error):
                 return await self._repeated(session, delivery)
             await end_start(session, delivery)
         self._on_commit(())
         return Verdict(outcome, reason=reason)
+
+    async def _insert_end(
+        self,
+        session: AsyncSession,
+        delivery: Delivery,
+        outcome: Outcome,
+        reason: str | None,
+        error: Exception | None,
+    ) -> bool:
+        row = ended_row(delivery, outcome, reason, error)
+        row["uncertain"] = await self._is_in_doubt(session, delivery)
+        return await insert_inbox(session, row)
+
+    async def _is_in_doubt(self, session: AsyncSession, delivery: Delivery) -> bool:
+        if self._in_doubt is None or delivery.envelope is None:
+            return False
+        return await self._in_doubt(session, delivery.envelope)
 
     async def _repeated(self, session: AsyncSession, delivery: Delivery) -> Verdict:
         """The outcome is due for the hand-over again: the gateway may have lost it.

@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from shared.queue import Delivery
-from shared.queue.outcomes import HandlingError
 from shared.store.statements import add_new, upsert
 from shared.store.tables import Attempt, Effort, Inbox, Outcome
 
@@ -39,7 +38,7 @@ def ended_row(
         "traceback": _traceback(error),
         "raw": delivery.raw[:RAW_BYTES] if outcome is Outcome.DEAD else None,
         "correlation_id": envelope.correlation_id if envelope else None,
-        "uncertain": isinstance(error, HandlingError) and error.uncertain,
+        "uncertain": False,
         "unreported": True,
     }
 

@@ -30,8 +30,6 @@ class Unit:
         self.envelope = envelope
         """The event that is being handled."""
         self.caused: list[Outbox] = []
-        self.uncertain = False
-        """Whether an effect outside of the database may have happened twice: the event then says so."""
         self._source = source
         self._clock = clock
 

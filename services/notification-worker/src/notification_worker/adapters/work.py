@@ -6,12 +6,13 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from notification_worker.adapters.tables import BatchRow, MessageRow
 from notification_worker.adapters.templates import SqlTemplates
 from notification_worker.domain import Content, Message, MessageState, Template
-from shared.events import Event, Priority
+from shared.events import Envelope, Event, Priority
 from shared.store.claims import claim
 from shared.store.statements import REREAD, UNSYNCED, add_new
 from shared.store.steps import Steps
@@ -43,6 +44,13 @@ class SqlWork:
     async def _in(self, transaction: AbstractAsyncContextManager[Unit]) -> "AsyncGenerator[SqlStore]":
         async with transaction as unit:
             yield SqlStore(unit, self._steps)
+
+
+async def in_doubt(session: AsyncSession, envelope: Envelope) -> bool:
+    """Whether a mail of this event may have gone out though nobody has seen that, or twice."""
+    may_have_gone = (col(MessageRow.state) == MessageState.SENDING) | col(MessageRow.uncertain)
+    found = select(col(MessageRow.id)).where(col(MessageRow.event_id) == envelope.id, may_have_gone).limit(1)
+    return (await session.execute(found)).first() is not None
 
 
 class SqlStore:
@@ -118,9 +126,8 @@ class SqlStore:
             updated_at=self._steps.now(),
             claim_owner=None,
             claim_until=None,
-        ).returning(col(MessageRow.uncertain))
-        stored = await self._session.execute(settled, execution_options=UNSYNCED)
-        self._unit.uncertain = bool(stored.scalar_one_or_none())
+        )
+        await self._session.execute(settled, execution_options=UNSYNCED)
 
     async def batch_position(self, total: int) -> int:
         event_id = self._unit.envelope.id

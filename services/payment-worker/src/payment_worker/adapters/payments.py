@@ -66,6 +66,12 @@ class SqlPayments:
         return None if row is None else payment_of(row)
 
 
+async def find_payment(session: AsyncSession, payment_id: str) -> Payment | None:
+    """The payment as it is stored; nothing keeps others from changing it."""
+    row = await session.get(PaymentRow, payment_id, populate_existing=True)
+    return None if row is None else payment_of(row)
+
+
 async def list_payments(
     session: AsyncSession, order_id: str, limit: int
 ) -> Sequence[tuple[Payment, datetime]]:

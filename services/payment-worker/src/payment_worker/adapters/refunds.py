@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -10,7 +10,7 @@ from payment_worker.adapters.claiming import Claimant
 from payment_worker.adapters.tables import RefundRow
 from payment_worker.domain.refund import Refund, RefundStatus
 from shared.store.claims import claim, release
-from shared.store.statements import REREAD, UNSYNCED, add_new
+from shared.store.statements import UNSYNCED, add_new
 
 
 class SqlRefunds:
@@ -25,12 +25,7 @@ class SqlRefunds:
         return await add_new(self._session, RefundRow, row)
 
     async def find(self, refund_id: str) -> Refund | None:
-        found = await self._session.execute(
-            select(RefundRow).where(col(RefundRow.refund_id) == refund_id),
-            execution_options=REREAD,
-        )
-        row = found.scalar_one_or_none()
-        return None if row is None else _refund(row)
+        return await find_refund(self._session, refund_id)
 
     async def save(self, refund: Refund) -> None:
         await self._session.execute(
@@ -53,6 +48,12 @@ class SqlRefunds:
     async def release(self, refund_id: str) -> None:
         is_it = col(RefundRow.refund_id) == refund_id
         await release(self._session, RefundRow, is_it, owner=self._claimant.owner)
+
+
+async def find_refund(session: AsyncSession, refund_id: str) -> Refund | None:
+    """The refund as it is stored; nothing keeps others from changing it."""
+    row = await session.get(RefundRow, refund_id, populate_existing=True)
+    return None if row is None else _refund(row)
 
 
 def _refund(row: RefundRow) -> Refund:

@@ -168,6 +168,11 @@ class Payment:
         return self.status in _IN_FLIGHT
 
     @property
+    def in_doubt(self) -> bool:
+        """Whether its money may have been taken though nobody has seen that."""
+        return self.is_in_flight and self.asked
+
+    @property
     def takes_money(self) -> bool:
         """Whether it has taken the money of its order, or may: then no other payment does."""
         return self.status not in TAKES_NOTHING

@@ -92,6 +92,11 @@ class Refund:
     def is_in_flight(self) -> bool:
         return self.status in {RefundStatus.REFUNDING, RefundStatus.UNKNOWN}
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the money may have been given back though nobody has seen that."""
+        return self.is_in_flight and self.asked
+
     def check_same(self, wish: RefundWish) -> None:
         """Returns if this is what is wished again; raises RefundConflictError otherwise."""
         wished = (wish.order_id, wish.payment_id or self.payment_id, wish.amount is None)

@@ -97,16 +97,11 @@ class CaptureService:
             else:
                 books.publish(OrderCancelled(order_id=after.order_id, reason="payment_declined"))
 
-    async def _note(self, payment: Payment, rule: Callable[[Payment], Payment]) -> bool:
-        """Commits what the rule makes of the payment, and frees it for the next run.
-
-        Answers whether it is in doubt.
-        """
+    async def _note(self, payment: Payment, rule: Callable[[Payment], Payment]) -> None:
+        """Commits what the rule makes of the payment, and frees it for the next run."""
         async with self._work.step() as books:
-            after = rule(await _lock(books, payment))
-            await books.payments.save(after)
+            await books.payments.save(rule(await _lock(books, payment)))
             await books.payments.release(payment.payment_id)
-        return after.status is PaymentStatus.UNKNOWN
 
 
 async def _known(books: Books, capture: Capture) -> Payment | None:

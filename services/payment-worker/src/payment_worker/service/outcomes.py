@@ -39,8 +39,8 @@ _DEAD: Final[dict[type[Exception], str]] = {
 
 
 def claimed() -> PostponeError:
-    """Another run makes this call at the moment, or died while it did: the money may have moved."""
-    return PostponeError("claimed", "another run is at it", at_most=OUTAGE_AT_MOST, uncertain=True)
+    """Another run makes this call at the moment, or died while it did."""
+    return PostponeError("claimed", "another run is at it", at_most=OUTAGE_AT_MOST)
 
 
 @contextmanager
@@ -62,23 +62,20 @@ def refusals() -> Generator[None]:
 
 @asynccontextmanager
 async def calling(
-    *, missed: Callable[[], Awaitable[bool]], unclear: Callable[[], Awaitable[bool]]
+    *, missed: Callable[[], Awaitable[None]], unclear: Callable[[], Awaitable[None]]
 ) -> AsyncGenerator[None]:
     """A call to the provider: what it left is committed by these two before the event waits.
 
-    They answer whether it is in doubt what happened: an event that ends with that is uncertain.
     A call that is cut off with its process or its task leaves the claim, which ends by its time.
     """
     try:
         yield
     except ProviderAwayError as error:
-        doubt = await missed()
-        raise PostponeError("provider_away", str(error), at_most=OUTAGE_AT_MOST, uncertain=doubt) from error
+        await missed()
+        raise PostponeError("provider_away", str(error), at_most=OUTAGE_AT_MOST) from error
     except UnclearError as error:
-        doubt = await unclear()
-        raise PostponeError(
-            "provider_unclear", str(error), at_most=OUTAGE_AT_MOST, uncertain=doubt
-        ) from error
+        await unclear()
+        raise PostponeError("provider_unclear", str(error), at_most=OUTAGE_AT_MOST) from error
     except KeyRefusedError as error:
-        doubt = await unclear()
-        raise GiveUpError("key_refused", str(error), uncertain=doubt) from error
+        await unclear()
+        raise GiveUpError("key_refused", str(error)) from error

@@ -93,17 +93,12 @@ class RefundService:
                 await books.refunds.save(known.refuse())
             await books.refunds.release(refund.refund_id)
 
-    async def _note(self, refund: Refund, rule: Callable[[Refund], Refund]) -> bool:
-        """Commits what the rule makes of the refund, and frees it for the next run.
-
-        Answers whether it is in doubt.
-        """
+    async def _note(self, refund: Refund, rule: Callable[[Refund], Refund]) -> None:
+        """Commits what the rule makes of the refund, and frees it for the next run."""
         async with self._work.step() as books:
             _, known = await _locked(books, refund)
-            after = rule(known)
-            await books.refunds.save(after)
+            await books.refunds.save(rule(known))
             await books.refunds.release(refund.refund_id)
-        return after.status is RefundStatus.UNKNOWN
 
 
 async def _find_payment(books: Books, wish: RefundWish) -> Payment | None:
