@@ -136,6 +136,22 @@ async def test_probes_and_scrapes_ask_what_a_service_answers_whatever_host_they_
     assert (ROOT / "services" / service / "Dockerfile").read_text().count("'/readyz'") == 1
 
 
+async def test_the_ingress_leads_to_nothing_that_the_gateway_does_not_have(
+    overlays: dict[str, Rendered], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'never-opened.db'}")
+    monkeypatch.setenv("QUEUE_SERVICE_KEY", "a key for this test")
+    app: FastAPI = import_module("gateway.main").create_app()
+    routes = {*app.openapi()["paths"], "/docs", "/openapi.json"}
+    (rule,) = overlays["production"].kind("Ingress")["gateway"]["spec"]["rules"]
+
+    for each in rule["http"]["paths"]:
+        assert any(route.startswith(each["path"]) for route in routes), each
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as person:
+        assert (await person.get("/docs")).status_code == HTTPStatus.OK
+        assert (await person.get("/openapi.json")).status_code == HTTPStatus.OK
+
+
 def test_both_have_the_same_stand_ins_with_the_same_ports(local: Rendered) -> None:
     for name, port in (
         ("redis", 6379),

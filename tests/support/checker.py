@@ -53,11 +53,15 @@ class Checker:
         self._system = system
 
     def settle(self, within: float) -> None:
-        """Returns once nothing is under way. Raises AssertionError with what is after `within` seconds."""
+        """Returns once nothing is under way. Raises AssertionError with what is after `within` seconds.
+
+        It looks at one place after the other, and what moves on meanwhile may be seen in none: so nothing
+        has to be found twice running.
+        """
         said = ["nothing was seen"]
 
         def settled() -> bool:
-            said[0] = "; ".join(self.unsettled())
+            said[0] = "; ".join(self.unsettled()) or "; ".join(self.unsettled())
             return not said[0]
 
         try:

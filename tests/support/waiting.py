@@ -11,7 +11,7 @@ T = TypeVar("T")
 _EVERY = 0.02
 
 
-async def eventually(predicate: Callable[[], Awaitable[T] | T], *, within: float = 5.0) -> T:
+async def eventually(predicate: Callable[[], Awaitable[T] | T], *, within: float = 15.0) -> T:
     """The first true value of `predicate`, which may be async and is asked again for `within` seconds.
 
     An AssertionError raised by `predicate` counts as "not yet".
@@ -34,7 +34,7 @@ async def eventually(predicate: Callable[[], Awaitable[T] | T], *, within: float
         await asyncio.sleep(_EVERY)
 
 
-def until(predicate: Callable[[], T], *, within: float = 5.0) -> T:
+def until(predicate: Callable[[], T], *, within: float = 15.0) -> T:
     """`eventually` for code without an event loop."""
     deadline = time.monotonic() + within
     while not (answer := predicate()):

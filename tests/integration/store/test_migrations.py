@@ -1,10 +1,12 @@
 """Migrations of every service: again, at once, and never apart from the code."""
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib.resources import files
 
 import pytest
@@ -83,6 +85,22 @@ def test_several_processes_may_migrate_at_once(database_url: str) -> None:
 
     assert [process.wait(60) for process in processes] == [0] * 2
     assert revision(database_url) == newest("order_worker")
+
+
+def test_a_migrated_file_needs_no_turn_to_wal_for_which_first_connections_would_compete(
+    sqlite_url: str,
+) -> None:
+    path = sqlite_url.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")  # whoever turns it now is refused at once
+        leaving = threading.Timer(0.3, other.rollback)
+        leaving.start()
+
+        migrate(sqlite_url, "order_worker")
+
+        leaving.join()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -4,6 +4,8 @@ A service's folder `migrations/` holds `env.py`, which only calls `run`, and `ve
 revision of a worker calls `create_delivery_tables` beside making its own.
 """
 
+import sqlite3
+import time
 from importlib.resources import as_file, files
 from typing import Any
 
@@ -32,7 +34,7 @@ def migrate(url: str, package: str) -> None:
     """
     engine = create_engine(_sync_url(url), poolclass=sa.NullPool, connect_args=_connect_args(url))
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _manual_transactions)
+        event.listen(engine, "connect", _connected_to_sqlite)
         event.listen(engine, "begin", _begin_immediate)
     with as_file(files(package) / "migrations") as folder, engine.begin() as connection:
         if engine.dialect.name == "postgresql":
@@ -149,8 +151,23 @@ def _connect_args(url: str) -> dict[str, Any]:
     return {"connect_timeout": 5, **(pooled_arguments() if is_pooled(url) else {})}
 
 
-def _manual_transactions(connection: object, _: object) -> None:
-    connection.isolation_level = None  # type: ignore[attr-defined]  # sqlite3's, behind SQLAlchemy's object
+def _connected_to_sqlite(connection: sqlite3.Connection, _: object) -> None:
+    """Leaves transactions to us, and the file in WAL mode, in which it stays.
+
+    Who turns it is told at once that the file is locked if another does so, too, however patient it is
+    otherwise. Done here, it is done before a service makes its first connections, several at once.
+    """
+    connection.isolation_level = None
+    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _begin_immediate(connection: Connection) -> None:
