@@ -1,11 +1,15 @@
 """Ports on 127.0.0.1."""
 
+import os
 import secrets
 import socket
 
 # Below the ports that the kernel gives to outgoing connections (32768 and up on Linux, 49152 elsewhere):
 # a server that a test kills and starts again must find its port free. Above those of a local start.
-_RANGE = range(15_000, 32_000)
+_EACH = 4_250
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4
+_RANGE = range(15_000 + _EACH * _WORKER, 15_000 + _EACH * (_WORKER + 1))
+"""Those of this test process: a port that is given and not bound yet looks free to the others."""
 _given: set[int] = set()
 
 
@@ -16,7 +20,7 @@ def free_port() -> int:
         if port not in _given and _is_free(port):
             _given.add(port)
             return port
-    raise RuntimeError("no port between 15000 and 32000 is free on 127.0.0.1")
+    raise RuntimeError(f"no port of {_RANGE} is free on 127.0.0.1")
 
 
 def _is_free(port: int) -> bool:

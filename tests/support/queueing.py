@@ -28,6 +28,8 @@ from shared.queue.connection import connect
 from shared.queue.keys import GROUP, QueueKeys
 
 LEASE = timedelta(seconds=0.6)
+PATIENT = timedelta(seconds=2)
+"""The lease of a consumer that takes nothing over because somebody else stood still for a moment."""
 SOON = RetryPolicy(base=timedelta(milliseconds=20), cap=timedelta(milliseconds=100))
 """Retries that a test need not wait for."""
 ORDERS = QueueKeys("orders")
@@ -87,6 +89,11 @@ class Serving:
     consumer: Consumer
     journal: Journal
     name: str
+
+    @property
+    def waiting(self) -> int:
+        """How many entries it has fetched whose handlers were not started, and will be."""
+        return self.consumer._todo.qsize()  # pyright: ignore[reportPrivateUsage] nothing else tells it
 
     async def crash(self) -> None:
         """Ends all of its loops and handlers at once: it tells Redis nothing more."""

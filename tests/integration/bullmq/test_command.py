@@ -115,16 +115,16 @@ def test_killed_in_the_middle_and_called_again_it_loses_and_doubles_nothing(
 ) -> None:
     add_many(bullmq_redis)
     with bullmq_redis.client() as redis:
-        all_of_them = redis.llen("bull:orders:wait")
+        all_of_them, killed_with = redis.llen("bull:orders:wait"), list[int]()
         for left in (MANY - 20, MANY - 150, MANY - 300):
             with command.start("--remove", "orders") as process:
                 until(lambda: redis.llen("bull:orders:wait") < left or not process.is_running, within=60)  # noqa: B023 it is called at once
                 process.kill9()
-        killed_with = redis.llen("bull:orders:wait")
+            killed_with.append(redis.llen("bull:orders:wait"))
 
         [report] = command.report("--remove", "orders")
 
-        assert 3 < killed_with < all_of_them, "it was killed too late to prove anything"
+        assert any(3 < left < all_of_them for left in killed_with), "each time too late to prove anything"
         assert redis.llen("bull:orders:wait") == 3  # two that do not map, and one of a schedule
     there = subjects(gateway)
     assert len(there) == len(set(there)) == MANY + 8

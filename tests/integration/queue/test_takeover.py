@@ -10,7 +10,7 @@ from shared.events import OrderShipped
 from shared.queue import MemoryLedger, Queue
 from shared.queue.keys import GROUP
 from support import RedisServer, eventually
-from support.queueing import LEASE, NORMAL, Link, Station, order
+from support.queueing import LEASE, NORMAL, PATIENT, Link, Station, order
 
 
 class Hall:
@@ -69,7 +69,7 @@ async def test_a_full_hand_is_taken_over_within_a_few_leases(station: Station) -
     await station.serve(hall.queue, ledger=ledger)
 
     await eventually(station.is_drained, within=20)
-    assert time.monotonic() - crashed < 3 * LEASE.total_seconds() + 1
+    assert time.monotonic() - crashed < 5  # one after the other they would take a lease each
 
 
 async def test_a_busy_consumer_survives_that_it_sees_an_ownerless_event(station: Station) -> None:
@@ -79,10 +79,10 @@ async def test_a_busy_consumer_survives_that_it_sees_an_ownerless_event(station:
     await eventually(lambda: hall.inside)
     await crashing.crash()
     await station.send(order("busy"))
-    taking = await station.serve(hall.queue, ledger=ledger)
+    taking = await station.serve(hall.queue, ledger=ledger, lease=PATIENT)
     await eventually(lambda: "busy" in hall.inside)
 
-    await asyncio.sleep(2 * LEASE.total_seconds())
+    await asyncio.sleep(1.5 * PATIENT.total_seconds())
     hall.let_go("busy", "lost")
 
     await eventually(station.is_drained)
@@ -137,17 +137,17 @@ async def test_a_consumer_goes_on_once_another_has_taken_the_suspect(station: St
     await eventually(lambda: hall.inside)
     await crashing.crash()
     await station.send(order("long"))
-    await station.serve(hall.queue, ledger=ledger)
+    await station.serve(hall.queue, ledger=ledger, lease=PATIENT)
     await eventually(lambda: "long" in hall.inside)
-    await asyncio.sleep(2 * LEASE.total_seconds())
+    await asyncio.sleep(1.5 * PATIENT.total_seconds())
     hall.let_go("suspect", "next")
-    other = await station.serve(hall.queue, ledger=ledger)
+    other = await station.serve(hall.queue, ledger=ledger, lease=PATIENT)
     await eventually(lambda: "suspect" in hall.starts[1:])
     await other.broker.stop()
 
     await station.send(order("next"))
 
-    await eventually(lambda: "next" in hall.starts, within=3)
+    await eventually(lambda: "next" in hall.starts)
     assert "long" in hall.inside
     hall.let_go("long")
 
@@ -158,9 +158,9 @@ async def test_a_handler_of_ten_leases_is_never_taken_over(station: Station) -> 
     await station.send(*(order(f"long{number}") for number in range(3)))
     owner = await station.serve(hall.queue, ledger=ledger, lease=lease)
     await eventually(lambda: len(hall.inside) == 3)
-    other = await station.serve(hall.queue, ledger=ledger, lease=lease)
+    other = await station.serve(hall.queue, ledger=ledger, lease=PATIENT)
 
-    for _ in range(10):
+    for _ in range(14):
         await asyncio.sleep(lease.total_seconds())
         assert other.consumer.in_hand == 0
     assert {(each["consumer"].decode(), each["times_delivered"]) for each in await station.held()} == {

@@ -14,7 +14,7 @@ from sqlmodel import col
 
 from shared.events import OrderCancelled
 from shared.store.database import Database
-from shared.store.handover import BATCH, SWEEP_SECONDS, HandOver
+from shared.store.handover import BATCH, HandOver
 from shared.store.ledger import SqlLedger
 from shared.store.reports import HANDOVER_PATH, HandOverBatch
 from shared.store.tables import Attempt, Inbox, Outbox, utc_now
@@ -203,15 +203,23 @@ async def test_after_a_batch_full_of_bytes_the_next_one_goes_at_once(
     assert [len(batch.outcomes) for batch in gateway.batches] == [1, 1]
 
 
-async def test_a_nudge_is_heard_at_once(ledger: SqlLedger, handover: HandOver, gateway: FakeGateway) -> None:
+@pytest.fixture
+def no_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is found unless somebody is told of it."""
+    monkeypatch.setattr("shared.store.handover.SWEEP_SECONDS", 60.0)
+
+
+@pytest.mark.usefixtures("no_sweep")
+async def test_a_nudge_is_heard(ledger: SqlLedger, handover: HandOver, gateway: FakeGateway) -> None:
     async with running(handover):
         await asyncio.sleep(0.2)
         await complete(ledger)
         handover.nudge()
 
-        await eventually(lambda: gateway.told("outcomes"), within=0.5)
+        await eventually(lambda: gateway.told("outcomes"))
 
 
+@pytest.mark.usefixtures("no_sweep")
 async def test_an_event_that_is_sent_while_its_cause_is_told_does_not_wait_for_the_sweep(
     database: Database, ledger: SqlLedger, handover: HandOver, gateway: FakeGateway
 ) -> None:
@@ -225,7 +233,7 @@ async def test_an_event_that_is_sent_while_its_cause_is_told_does_not_wait_for_t
 
     async with running(handover):
         await eventually(lambda: gateway.told("outcomes"))
-        await eventually(lambda: gateway.told("events"), within=SWEEP_SECONDS - 0.5)
+        await eventually(lambda: gateway.told("events"))
 
 
 def _late(request: httpx.Request) -> httpx.Response:
@@ -265,6 +273,7 @@ async def test_while_the_gateway_refuses_nothing_is_closed(
     gateway.answer = refusal
 
     async with running(handover):
+        await eventually(lambda: handover.trouble)
         await asyncio.sleep(0.6)
         assert handover.trouble
         assert 1 <= gateway.requests < 8

@@ -119,20 +119,20 @@ async def test_rows_of_a_commit_are_sent_at_once(database: Database, redis: Fake
     async with relaying(database, redis) as relay:
         relay.send_soon(await add(database, outbox("a", age=timedelta()), outbox("b", age=timedelta())))
 
-        await eventually(lambda: redis.ids == ["a", "b"], within=1)
+        await eventually(lambda: redis.ids == ["a", "b"], within=1.8)  # before any sweep could
         await eventually(lambda: _all_marked(database, "e1"))
         assert redis.ids == ["a", "b"]
 
 
 async def test_a_fresh_row_is_left_to_the_fast_path(database: Database, redis: FakeRedis) -> None:
-    await add(database, outbox("fresh", age=timedelta()), outbox("old"))
+    await add(database, outbox("fresh", age=timedelta(seconds=-1.5)), outbox("old"))
 
     async with relaying(database, redis):
         await eventually(lambda: "old" in redis.ids)
         await asyncio.sleep(0.3)
         assert redis.ids == ["old"]
 
-        await eventually(lambda: "fresh" in redis.ids, within=4)
+        await eventually(lambda: "fresh" in redis.ids, within=8)
 
 
 async def test_each_row_goes_to_its_queue(database: Database, redis: FakeRedis) -> None:
@@ -179,8 +179,9 @@ async def test_a_wipe_in_the_middle_of_a_sweep_brings_no_endless_repetition(
     redis.wipe_at, redis.next_epoch = 200, later
 
     async with relaying(database, redis):
-        await eventually(lambda: len(set(redis.ids)) == 450)
-        await eventually(lambda: _all_marked(database, later))
+        # sooner than a claim of rows that were left unmarked would end
+        await eventually(lambda: len(set(redis.ids)) == 450, within=8)
+        await eventually(lambda: _all_marked(database, later), within=8)
         await asyncio.sleep(0.5)
 
     assert len(redis.ids) <= 900
@@ -217,7 +218,7 @@ async def test_only_the_run_that_was_read_is_marked(database: Database, redis: F
 
 
 async def test_a_delayed_row_waits_for_its_time(database: Database, redis: FakeRedis) -> None:
-    soon = datetime.now(UTC) + timedelta(seconds=0.5)
+    soon = datetime.now(UTC) + timedelta(seconds=2.5)
     (delayed, _) = await add(
         database, outbox("soon", not_before=soon), outbox("later", not_before=soon + timedelta(hours=1))
     )
@@ -226,7 +227,7 @@ async def test_a_delayed_row_waits_for_its_time(database: Database, redis: FakeR
         await asyncio.sleep(0.2)
         assert redis.ids == []
 
-        await eventually(lambda: redis.ids == ["soon"], within=1.5)
+        await eventually(lambda: redis.ids == ["soon"], within=8)
 
 
 async def test_due_is_what_redis_calls_due(database: Database, redis: FakeRedis) -> None:
@@ -291,7 +292,7 @@ async def test_a_queue_whose_server_hangs_is_in_no_other_queues_way(
         if not age:
             relay.send_soon(added)
 
-        await eventually(lambda: redis.ids == ["b"], within=1)
+        await eventually(lambda: redis.ids == ["b"])
 
 
 async def test_a_stray_cancellation_of_one_queues_task_ends_the_relay_and_so_is_noticed(
@@ -299,7 +300,7 @@ async def test_a_stray_cancellation_of_one_queues_task_ends_the_relay_and_so_is_
 ) -> None:
     redis.silent.add("orders")
     running = asyncio.create_task(Relay(database, Outbox, redis, queues=("orders", "inventory")).run())
-    await eventually(lambda: redis.looks == 2)
+    await eventually(lambda: redis.looks >= 2)
 
     (stray,) = [task for task in asyncio.all_tasks() if task.get_name() == "relay to orders"]
     stray.cancel()
@@ -360,7 +361,7 @@ async def test_a_mark_locks_its_rows_in_the_order_of_their_ids(
     migrate(postgres_url, "order_worker")
     database = Database(f"{postgres_url}?options={quote(AS_THEY_LIE)}")
     for event_id in ("z", "a", "m"):
-        await add(database, outbox(event_id, age=timedelta()))
+        await add(database, outbox(event_id, age=timedelta(seconds=-1.5)))
     async with (
         await psycopg.AsyncConnection.connect(postgres_url) as holding,
         await psycopg.AsyncConnection.connect(postgres_url, autocommit=True) as watching,

@@ -24,6 +24,8 @@ from support.deliveries import delivery, envelope, row, rows
 from support.queueing import Link
 
 SOON = Limits(idle=1.0, silence=1.0)
+AT_WORK = Limits(idle=3.0)
+"""Shorter than handlers work here, and long enough for a machine that stands still for a moment."""
 TAKEN_OVER_WITHIN = 10.0
 """Seconds after which a frozen worker's event has to be done by another."""
 
@@ -48,9 +50,11 @@ async def patience_of(limits: Limits, url: str, **options: Any) -> AsyncGenerato
     await database.close()
 
 
-async def run(ledger: SqlLedger, *, seconds: float = 0.0) -> None:
+async def run(ledger: SqlLedger, *, seconds: float = 0.0, entered: asyncio.Event | None = None) -> None:
     """The event `x`, whose handler takes so long."""
     async with ledger.transaction(delivery(envelope("x"))):
+        if entered:
+            entered.set()
         await asyncio.sleep(seconds)
 
 
@@ -103,8 +107,8 @@ def _state(pid: int) -> str:
 
 
 async def test_a_handler_at_work_keeps_its_transaction(postgres_worker_url: str) -> None:
-    async with patience_of(SOON, postgres_worker_url) as database:
-        await run(SqlLedger(database, source="slow"), seconds=3)
+    async with patience_of(AT_WORK, postgres_worker_url) as database:
+        await run(SqlLedger(database, source="slow"), seconds=5)
 
         assert (await row(database, Inbox)).outcome == "completed"
 
@@ -112,28 +116,28 @@ async def test_a_handler_at_work_keeps_its_transaction(postgres_worker_url: str)
 async def test_a_handler_at_work_keeps_its_transaction_in_which_a_statement_failed(
     postgres_worker_url: str,
 ) -> None:
-    async with patience_of(SOON, postgres_worker_url) as database, database.transaction() as session:
+    async with patience_of(AT_WORK, postgres_worker_url) as database, database.transaction() as session:
         with pytest.raises(SQLAlchemyError):
             await session.execute(text("SELECT nothing"))
-        await asyncio.sleep(3)
+        await asyncio.sleep(5)
         await session.rollback()
 
         assert (await session.execute(text("SELECT 1"))).scalar_one() == 1
 
 
 async def test_a_reader_that_takes_its_time_is_not_cut_off(postgres_worker_url: str) -> None:
-    async with patience_of(SOON, postgres_worker_url) as database, database.reading() as session:
+    async with patience_of(AT_WORK, postgres_worker_url) as database, database.reading() as session:
         await session.execute(text("SELECT 1"))
-        await asyncio.sleep(3)
+        await asyncio.sleep(5)
 
         assert (await session.execute(text("SELECT 1"))).scalar_one() == 1
 
 
 async def test_a_copy_waits_for_the_handler_that_is_at_work(postgres_worker_url: str) -> None:
-    async with patience_of(Limits(idle=1.0), postgres_worker_url) as database:
-        ledger = SqlLedger(database, source="both")
-        slow = asyncio.create_task(run(ledger, seconds=3))
-        await asyncio.sleep(0.3)
+    async with patience_of(AT_WORK, postgres_worker_url) as database:
+        ledger, entered = SqlLedger(database, source="both"), asyncio.Event()
+        slow = asyncio.create_task(run(ledger, seconds=5, entered=entered))
+        await entered.wait()
 
         with pytest.raises(AlreadyEndedError):
             await run(ledger)
@@ -186,11 +190,15 @@ async def _handle(database: Database) -> None:
     await run(SqlLedger(database, source="worker"))
 
 
+async def _ping(database: Database) -> None:
+    await database.ping(within=10)
+
+
 USES: dict[str, Callable[[Database], Awaitable[None]]] = {
     "write": _execute,
     "read": _read,
     "handle": _handle,
-    "ping": Database.ping,
+    "ping": _ping,
 }
 
 
@@ -212,7 +220,7 @@ async def test_a_server_that_says_nothing_is_given_up_as_infrastructure_and_is_u
         link.release()
 
         assert took < 6
-        assert is_infrastructure(caught.value) or use is Database.ping
+        assert is_infrastructure(caught.value) or use is _ping
         with pytest.raises(AlreadyEndedError) if use is _handle else nullcontext():
             await asyncio.wait_for(use(database), 5)
 
@@ -240,7 +248,7 @@ async def test_a_server_that_falls_silent_within_a_transaction_is_given_up(postg
 
 async def test_a_ping_of_a_silent_server_ends_in_time(postgres_worker_url: str) -> None:
     async with link_to(postgres_worker_url) as (link, url), patience_of(Limits(), url) as database:
-        await database.ping()
+        await database.ping(within=10)
         link.hold()
 
         began = time.monotonic()
@@ -249,7 +257,7 @@ async def test_a_ping_of_a_silent_server_ends_in_time(postgres_worker_url: str) 
         took = time.monotonic() - began
         link.release()
 
-    assert took < 3
+    assert took < 4.5
 
 
 async def test_a_slow_statement_of_a_server_that_answers_is_given_up_as_well(

@@ -111,12 +111,13 @@ async def test_the_database_refuses_to_give_back_twice(database: Database) -> No
 async def test_a_crowd_never_buys_more_than_there_is(database: Database) -> None:
     skus = ["mug", "pan", "pot"]
     await set_stock(database, *(of(sku, 10) for sku in skus))
+    room = asyncio.Semaphore(10)  # the pool's: who waits for that is told after a while that it is full
 
     async def buy(number: int) -> bool:
         """Two of the three SKUs, named in an order that invites a deadlock."""
         wanted = [line(skus[number % 3], 1), line(skus[(number + 1 + number % 2) % 3], 1)]
         outbox = FakeOutbox()
-        async with database.transaction() as session:
+        async with room, database.transaction() as session:
             service = StockService(SqlInventory(session), outbox)
             await service.reserve_for(f"order-{number}", wanted)
             if number % 5 == 0:
