@@ -127,10 +127,10 @@ BESIDE_EACH_OTHER := $(wildcard $(addprefix tests/,unit wiring contract integrat
 .PHONY: test reliability deploy-test plane-test bench
 test: $(ENVIRONMENT)  ## every test but the proofs of reliability; starts what it needs
 	@$(PYTEST) --numprocesses 4 --dist loadfile $(BESIDE_EACH_OTHER)
-	@$(PYTEST) --numprocesses 2 --dist worksteal tests/system
+	@$(PYTEST) --numprocesses 2 --dist worksteal --timeout 300 tests/system
 
 reliability: $(ENVIRONMENT)  ## the proofs of what the system promises; SIZE=full for the long ones
-	@SIZE=$(SIZE) $(PYTEST) --numprocesses 2 --dist worksteal tests/reliability
+	@SIZE=$(SIZE) $(PYTEST) --numprocesses 2 --dist worksteal --timeout 600 tests/reliability
 
 deploy-test: $(ENVIRONMENT)  ## manifests, rules and dashboards; needs node, and Debian's package prometheus
 	@$(PYTEST) tests/k8s tests/observability

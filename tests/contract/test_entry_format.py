@@ -135,7 +135,7 @@ async def test_no_result_goes_where_the_sender_asks_for_it(redis_server: RedisSe
         await station.serve(queue)
         async with station.client.pubsub() as replies:
             await replies.subscribe("replies")
-            await replies.get_message(timeout=1)
+            await replies.get_message(ignore_subscribe_messages=True, timeout=10)
             headers = {"type": "ORDER_SHIPPED", "message_id": "x"}
             await stock.publish(shipped("o"), stream=NORMAL, headers=headers, reply_to="replies")
             await eventually(station.is_drained)

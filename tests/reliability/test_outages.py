@@ -109,14 +109,16 @@ def test_the_workers_go_on_while_the_gateway_is_down(start_system: Callable[[Sha
     with system.client() as client:
         publish_some(client, "first", 1)
         checker.settle(within=30)  # only a gateway opens a queue, and by now it has
+        worker.crash()  # so that nothing is told the gateway before it is gone
         publish_some(client, "before", 100)
         unsent = "SELECT 1 FROM journal WHERE type = 'ORDER_CREATED' AND sent_epoch IS NULL"
         until(lambda: not checker.rows("gateway", unsent), within=30)
         with system.gone("gateway"):
+            worker.start()
             until(
                 lambda: len(checker.rows("inventory-worker", "SELECT 1 FROM reservations")) == 101, within=30
             )
-            assert worker.is_ready
+            until(lambda: worker.is_ready, within=10)
             assert checker.rows("order-worker", "SELECT 1 FROM inbox WHERE unreported")
 
         until(lambda: system.service("gateway").is_ready, within=RECOVERY_SECONDS)

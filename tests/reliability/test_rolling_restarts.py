@@ -22,7 +22,7 @@ HTTP server does that unless something in front of it drains first. The client s
 def test_no_request_fails_and_no_handler_is_run_twice(
     start_system: Callable[[Shape], System], sized: Callable[[int, int], int], tell: Callable[[object], None]
 ) -> None:
-    system = start_system(Shape(gateways=2, odd=1, concurrency=5))
+    system = start_system(Shape(gateways=2, odd=1, concurrency=5, lease=6.0))
     with Load(system, threads=2, pause=0.05) as load:
         load.go_on(until_accepted=10)
         for _ in range(sized(5, 20)):

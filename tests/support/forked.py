@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from multiprocessing.context import ForkServerContext
@@ -72,7 +73,8 @@ class Forked:
 
     def send(self, number: signal.Signals) -> None:
         if self.is_running:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # it has ended by itself in this moment
+                os.kill(self.pid, number)
 
     def wait(self, within: float = 10.0) -> int:
         deadline = time.monotonic() + within

@@ -80,11 +80,13 @@ class PostgresServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.is_running:
-            self.crash()  # the quickest end that leaves no process; its data is thrown away
-        if self._process is not None:
-            self._process.end()
-        shutil.rmtree(self._home, ignore_errors=True)
+        try:
+            if self.is_running:
+                self.crash()  # the quickest end that leaves no process; its data is thrown away
+        finally:
+            if self._process is not None:
+                self._process.end()
+            shutil.rmtree(self._home, ignore_errors=True)
 
     @property
     def _data(self) -> Path:

@@ -1,16 +1,21 @@
 """A gateway as it really is, in this process, and what a client sends it."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import httpx
 
 from gateway.adapters.tables import ApiKey
+from gateway.adapters.writer import JournalWriter
 from gateway.main import Gateway
+from gateway.service import PATIENCE_SECONDS, Publishing
 from gateway.settings import Settings
 from shared.service.keys import hash_of
 from shared.store.database import Database
+from shared.store.tables import utc_now
 
 SERVICE_KEY = "service-key-of-these-tests"
 ADMIN_KEY = "admin-key-of-these-tests"
@@ -41,6 +46,14 @@ class House:
     @property
     def database(self) -> Database:
         return self.gateway.database
+
+    def publish_with(
+        self, *, clock: Callable[[], datetime] = utc_now, patience: float = PATIENCE_SECONDS
+    ) -> None:
+        """From now on it is this time, and requests wait so long for those with the same key."""
+        writer = JournalWriter(self.database, self.gateway.relay)
+        state = self.gateway.app.state
+        state.parts = replace(state.parts, publishing=Publishing(writer, clock=clock, patience=patience))
 
     async def publish(self, event: Any, **headers: str) -> httpx.Response:
         return await self.client.post("/v1/events", json=event, headers=headers)

@@ -34,7 +34,7 @@ from shared.store.tables import Inbox, Outbox
 from support.deliveries import delivery
 from support.queueing import wrap
 
-LIMIT_SECONDS = 2.0
+LIMIT_SECONDS = 5.0
 
 
 class Crash(BaseException):

@@ -42,7 +42,6 @@ def start(migrated_url: str, redis_url: str, server: MailServer, port: int, tmp_
         "NOTIFICATION_WORKER_PORT": str(port),
         "SMTP_PORT": str(server.port),
         "SMTP_SECONDS": "2",
-        "QUEUE_LEASE_SECONDS": "1",
     }
 
     @contextmanager

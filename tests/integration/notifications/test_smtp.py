@@ -29,7 +29,7 @@ def mail_to(address: str, mail_id: str = "m-1") -> Mail:
 
 
 def mailer_of(server: MailServer, **changes: Any) -> SmtpMailer:
-    given: dict[str, Any] = {"host": "127.0.0.1", "port": server.port, "time_limit": 1.0}
+    given: dict[str, Any] = {"host": "127.0.0.1", "port": server.port, "time_limit": 10.0}
     return SmtpMailer(SmtpServer(sender=Address("", "shop", "shop.example"), **(given | changes)))
 
 
@@ -154,9 +154,9 @@ async def test_a_conversation_ends_in_time_however_slow_the_server_is(server: Ma
     started = loop.time()
 
     with pytest.raises(MailCutOffError):
-        await send(mailer_of(server, time_limit=0.3), mail_to("ada@example.com"))
+        await send(mailer_of(server, time_limit=2.0), mail_to("ada@example.com"))
 
-    assert loop.time() - started < 3
+    assert loop.time() - started < 8
 
 
 @pytest.mark.parametrize("answer", [b"250 OK", b"200 so be it"])

@@ -1,12 +1,12 @@
 """A payment-worker's database and runtime, with the real sandbox over HTTP and without a queue."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from adapters.sandbox import Sandbox, sandbox_in
-from integration.payments.shop import Shop
+from integration.payments.shop import ProviderAt, Shop
 from payment_worker.adapters.provider import SandboxProvider
 from shared.store.database import Database
 from shared.store.migrate import migrate
@@ -32,12 +32,12 @@ def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-async def provider_at() -> AsyncIterator[Callable[[str], SandboxProvider]]:
-    """The adapter, with half a second for a call, to a provider at any address."""
+async def provider_at() -> AsyncIterator[ProviderAt]:
+    """The adapter to a provider at any address, with so many seconds for a call."""
     made: list[SandboxProvider] = []
 
-    def at(url: str) -> SandboxProvider:
-        made.append(SandboxProvider(url, seconds=1.0))
+    def at(url: str, seconds: float = 3.0) -> SandboxProvider:
+        made.append(SandboxProvider(url, seconds=seconds))
         return made[-1]
 
     yield at
@@ -46,6 +46,6 @@ async def provider_at() -> AsyncIterator[Callable[[str], SandboxProvider]]:
 
 
 @pytest.fixture
-def shop(database: Database, sandbox: Sandbox, provider_at: Callable[[str], SandboxProvider]) -> Shop:
+def shop(database: Database, sandbox: Sandbox, provider_at: ProviderAt) -> Shop:
     """Its order-1 waits for its payment."""
     return Shop(database, provider_at(sandbox.url))

@@ -3,12 +3,14 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from sqlalchemy import func, select
 from sqlmodel import col
 
 from adapters.payments import FakeOrderWorker
 from payment_worker.adapters.events import in_doubt
+from payment_worker.adapters.provider import SandboxProvider
 from payment_worker.adapters.tables import PaymentRow, RefundRow
 from payment_worker.adapters.work import SqlWork
 from payment_worker.handlers import on_payment_authorized, on_payment_refunded, payments
@@ -35,6 +37,12 @@ REFUNDED = PaymentRefunded(
 )
 CLAIM_FOR = timedelta(hours=1)
 """So long that no claim of a test ends before the test lets its time pass."""
+
+
+class ProviderAt(Protocol):
+    """Makes the adapter to a provider at that address."""
+
+    def __call__(self, url: str, seconds: float = ...) -> SandboxProvider: ...
 
 
 class Crash(BaseException):

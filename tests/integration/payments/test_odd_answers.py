@@ -11,9 +11,8 @@ from pydantic import SecretStr
 
 from adapters.odd_server import odd_server, reply
 from adapters.sandbox import Sandbox
-from integration.payments.shop import AUTHORIZED, REFUNDED, Shop
+from integration.payments.shop import AUTHORIZED, REFUNDED, ProviderAt, Shop
 from payment_worker.adapters.orders import HttpOrders
-from payment_worker.adapters.provider import SandboxProvider
 from payment_worker.domain.order import Customer, Order, OrderMissingError
 from payment_worker.ports import OrdersAwayError, ProviderAwayError, UnclearError
 from shared.service.problem import Kind, Problem
@@ -59,9 +58,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD.keys())
-async def test_an_odd_answer_says_nothing_about_the_money(
-    odd: bytes, provider_at: Callable[[str], SandboxProvider]
-) -> None:
+async def test_an_odd_answer_says_nothing_about_the_money(odd: bytes, provider_at: ProviderAt) -> None:
     async with odd_server(odd) as server:
         with pytest.raises(UnclearError) as caught:
             await provider_at(server.url).capture("capture:payment-1", CAPTURE)
@@ -73,18 +70,18 @@ async def test_an_odd_answer_says_nothing_about_the_money(
 
 @pytest.mark.parametrize(("answer", "drip"), [(None, 0.0), (reply("200 OK", said()), 0.05)])
 async def test_no_call_takes_longer_than_its_limit(
-    answer: bytes | None, drip: float, provider_at: Callable[[str], SandboxProvider]
+    answer: bytes | None, drip: float, provider_at: ProviderAt
 ) -> None:
     async with odd_server(answer, drip=drip) as server:
         began = time.monotonic()
         with pytest.raises(UnclearError):
-            await provider_at(server.url).capture("capture:payment-1", CAPTURE)
+            await provider_at(server.url, 1.0).capture("capture:payment-1", CAPTURE)
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 6
 
 
 async def test_a_provider_that_is_not_there_has_certainly_done_nothing(
-    provider_at: Callable[[str], SandboxProvider],
+    provider_at: ProviderAt,
 ) -> None:
     provider = provider_at(f"http://127.0.0.1:{free_port()}")
 
@@ -93,19 +90,19 @@ async def test_a_provider_that_is_not_there_has_certainly_done_nothing(
     assert await provider.trouble() is not None
 
 
-async def test_a_provider_that_is_silent_is_in_trouble_within_a_second(
-    provider_at: Callable[[str], SandboxProvider],
+async def test_a_provider_that_is_silent_is_in_trouble_sooner_than_a_call_ends(
+    provider_at: ProviderAt,
 ) -> None:
     async with odd_server() as server:
         began = time.monotonic()
-        assert await provider_at(server.url).trouble() is not None
+        assert await provider_at(server.url, 30.0).trouble() is not None
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize("odd", ["10 MB", "another amount", "a redirect", "500", "no HTTP"])
 async def test_what_an_odd_answer_left_unknown_is_cleared_up(
-    shop: Shop, sandbox: Sandbox, provider_at: Callable[[str], SandboxProvider], odd: str
+    shop: Shop, sandbox: Sandbox, provider_at: ProviderAt, odd: str
 ) -> None:
     provider = shop.provider
     async with odd_server(ODD[odd]) as server:

@@ -117,9 +117,8 @@ def services(tmp_path: Path, redis_url: str, sandbox: Sandbox) -> Iterator[tuple
         "REDIS_URL": redis_url,
         "QUEUE_SERVICE_KEY": "a-key-of-the-services-of-this-test",
         "GATEWAY_URL": f"http://127.0.0.1:{free_port()}",
-        "QUEUE_LEASE_SECONDS": "1.5",
         "PAYMENT_SANDBOX_URL": sandbox.url,
-        "PAYMENT_PROVIDER_SECONDS": "3",
+        "PAYMENT_PROVIDER_SECONDS": "6",
         "LOG_LEVEL": "DEBUG",
     }
     orders = Service("order_worker", tmp_path, environment)
@@ -164,7 +163,7 @@ async def test_no_line_of_the_logs_tells_a_token(house: House, sandbox: Sandbox)
 
     await eventually(lambda: len(sandbox.moved()) == 1, within=20)
     assert await house.outcome(await house.publish(wrong)) == ("dead", "payment_conflict")
-    house.payments.process.stop()
+    house.payments.process.stop(within=30)
 
     output = house.payments.process.output()
     assert "dead" in output
@@ -197,7 +196,7 @@ async def test_a_worker_that_is_stopped_during_its_call_ends_it(house: House, sa
         return await house.status() == "capturing"
 
     await eventually(is_asking, within=20)
-    house.payments.process.stop()
+    house.payments.process.stop(within=30)
 
     assert await house.outcome(event) == ("completed", None)
     assert sandbox.moved() == TAKEN

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -35,9 +35,11 @@ async def database(sqlite_url: str) -> AsyncGenerator[Database]:
     await database.close()
 
 
-def _mail(event_id: str, **attributes: object) -> Entry:
+def _mail(event_id: str, *, now: datetime | None = None, **attributes: object) -> Entry:
     data = {"to": "a@example.com", "subject": "x", "text": "x"}
-    return read_entry({"type": "SEND_EMAIL", "data": data, "id": event_id, **attributes}, SHOP, utc_now())
+    return read_entry(
+        {"type": "SEND_EMAIL", "data": data, "id": event_id, **attributes}, SHOP, now or utc_now()
+    )
 
 
 def _submission(*entries: Entry) -> Submission:
@@ -90,12 +92,12 @@ async def test_of_two_equal_events_in_one_commit_one_is_the_duplicate(database: 
 async def test_an_event_that_comes_too_late_is_refused_unless_it_is_known(database: Database) -> None:
     relay = RecordingRelay()
     writer = JournalWriter(database, relay)
-    ends = (datetime.now(UTC) + timedelta(seconds=0.2)).isoformat()
-    await writer.append(_submission(_mail("known", expires_at=ends)))
-    await asyncio.sleep(0.3)
+    now = utc_now()
+    ends, too_late = (now + timedelta(minutes=1)).isoformat(), now + timedelta(minutes=2)
+    await writer.append(_submission(_mail("known", now=now, expires_at=ends)))
 
     known, late = await writer.append(
-        _submission(_mail("known", expires_at=ends), _mail("late", expires_at=ends))
+        _submission(*(_mail(name, now=too_late, expires_at=ends) for name in ("known", "late")))
     )
 
     assert isinstance(known, Receipt)

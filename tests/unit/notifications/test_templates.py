@@ -1,6 +1,7 @@
 """What the seeded templates say, and what a template may not do."""
 
 import time
+from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -217,13 +218,11 @@ BIG: dict[str, Any] = {"l": list(range(9_000)), "s": "x" * 90_000, "words": ["ab
     ],
 )
 def test_no_template_takes_long_or_becomes_long(source: str) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     with pytest.raises(TemplateError):
         render(source, BIG)
 
-    assert (
-        time.perf_counter() - started < RENDERING_SECONDS + 2
-    )  # what one expression may take, on a busy machine
+    assert time.thread_time() - started < RENDERING_SECONDS + 2  # what one expression may take
 
 
 @pytest.mark.parametrize("lease", [0.5, 1.0, 6.0, 60.0])
@@ -233,6 +232,17 @@ def test_a_rendering_ends_well_within_a_lease(lease: float) -> None:
     )
 
     assert settings.rendering_seconds <= min(lease / 2, RENDERING_SECONDS)
+
+
+def test_a_machine_that_stands_still_makes_no_template_a_bad_one() -> None:
+    class Slow(list[int]):
+        def __iter__(self) -> Iterator[int]:
+            time.sleep(0.3)
+            return super().__iter__()
+
+    template = Template("test", "Hello", "{% for a in l %}{{ a }}{% endfor %}")
+
+    assert SandboxRenderer(seconds=0.2).render(template, {"l": Slow([1, 2])}).text == "12"
 
 
 def test_a_rendering_that_has_no_time_left_is_refused() -> None:

