@@ -124,13 +124,16 @@ PYTEST := $(PYTHON) -m pytest --quiet
 # The whole system takes a processor and more, so only two of its tests run at once.
 BESIDE_EACH_OTHER := $(wildcard $(addprefix tests/,unit wiring contract integration))
 
-.PHONY: test reliability deploy-test plane-test bench
+.PHONY: test reliability shaken deploy-test plane-test bench
 test: $(ENVIRONMENT)  ## every test but the proofs of reliability; starts what it needs
 	@$(PYTEST) --numprocesses 4 --dist loadfile $(BESIDE_EACH_OTHER)
 	@$(PYTEST) --numprocesses 2 --dist worksteal --timeout 300 tests/system
 
 reliability: $(ENVIRONMENT)  ## the proofs of what the system promises; SIZE=full for the long ones
 	@SIZE=$(SIZE) $(PYTEST) --numprocesses 2 --dist worksteal --timeout 600 tests/reliability
+
+shaken: $(ENVIRONMENT)  ## `make test` on a machine that stands still for up to a second now and then
+	@$(PYTHON) tests/support/standstill.py 1 $(MAKE) test
 
 deploy-test: $(ENVIRONMENT)  ## manifests, rules and dashboards; needs node, and Debian's package prometheus
 	@$(PYTEST) tests/k8s tests/observability
