@@ -87,13 +87,17 @@ class House:
         assert await self._sender.send(event.queue, [envelope])
         return envelope.id
 
-    async def outcome(self, event_id: str) -> tuple[str, str | None]:
-        async def ended() -> Inbox | None:
+    async def ended(self, event_id: str) -> Inbox:
+        async def found() -> Inbox | None:
             async with self.database.reading() as session:
                 return await session.get(Inbox, (event_id, 0))
 
-        inbox = await eventually(ended, within=40)
+        inbox = await eventually(found, within=40)
         assert inbox is not None
+        return inbox
+
+    async def outcome(self, event_id: str) -> tuple[str, str | None]:
+        inbox = await self.ended(event_id)
         return inbox.outcome, inbox.reason
 
     async def caused_by(self, event_id: str) -> list[str]:
@@ -200,6 +204,23 @@ async def test_a_worker_that_is_stopped_during_its_call_ends_it(house: House, sa
 
     assert await house.outcome(event) == ("completed", None)
     assert sandbox.moved() == TAKEN
+
+
+async def test_a_dead_event_whose_money_may_have_moved_says_so(house: House, sandbox: Sandbox) -> None:
+    other = {
+        "payment_id": "payment-1",
+        "order_id": "order-1",
+        "amount": 1,
+        "currency": "EUR",
+        "method": "tok_ok",
+    }
+    key = {"Idempotency-Key": "capture:payment-1"}
+    async with httpx.AsyncClient(base_url=sandbox.url, trust_env=False) as client:
+        (await client.post("/v1/captures", json=other, headers=key)).raise_for_status()
+
+    ended = await house.ended(await house.publish(AUTHORIZED))
+
+    assert (ended.outcome, ended.reason, ended.uncertain) == ("dead", "key_refused", True)
 
 
 async def test_a_payment_for_an_order_that_is_cancelled_is_never_charged(
