@@ -82,7 +82,7 @@ async def test_what_was_fetched_unheard_in_the_moment_of_stopping_is_handed_back
 async def test_a_handler_longer_than_the_lease_keeps_it_while_it_finishes(station: Station) -> None:
     ledger, stay = MemoryLedger(), Stay()
     await station.send(order("a"))
-    serving = await station.serve(stay.queue, ledger=ledger, grace=LONG)
+    serving = await station.serve(stay.queue, ledger=ledger, grace=timedelta(seconds=20))
     await eventually(lambda: stay.starts)
     other = await station.serve(stay.queue, ledger=ledger, lease=PATIENT)
 
@@ -210,6 +210,30 @@ async def test_a_stop_without_grace_ends_at_once(station: Station) -> None:
     await eventually(lambda: stay.starts)
 
     await asyncio.wait_for(serving.broker.stop(), 4)
+
+
+async def test_after_a_stop_that_is_cut_off_a_handler_can_be_cancelled(station: Station) -> None:
+    """As `asyncio.run` does when the program ends: once, and then it waits."""
+    queue, at_work = Queue("orders"), list[asyncio.Task[object] | None]()
+
+    @queue.on(OrderShipped, time_limit=None)
+    async def stay(_: OrderShipped) -> None:
+        at_work.append(asyncio.current_task())
+        await asyncio.Event().wait()
+
+    await station.send(order("o"))
+    serving = await station.serve(queue, grace=LONG)
+    await eventually(lambda: at_work)
+    stopping = asyncio.create_task(serving.broker.stop())
+    await asyncio.sleep(0.1)
+    stopping.cancel()
+    await asyncio.wait([stopping])
+
+    (handling,) = at_work
+    assert handling
+    handling.cancel()
+    await asyncio.wait([handling], timeout=8)
+    assert handling.done()
 
 
 async def test_a_stop_behind_a_held_link_ends(station: Station, redis_server: RedisServer) -> None:

@@ -135,10 +135,12 @@ class Consumer:
             return
         self._stopping = True
         self._changed.set()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._options.grace.total_seconds()):
-                await self._finish()
-        self._ending = True
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._options.grace.total_seconds()):
+                    await self._finish()
+        finally:
+            self._ending = True  # also where this is cut off: whoever cancels handlers now means it
         await end_all(self._tasks)
         await self._hand_back()
 
