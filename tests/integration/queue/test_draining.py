@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from shared.events import OrderShipped
-from shared.queue import MemoryLedger, Queue
+from shared.queue import Delivery, MemoryLedger, Queue, Verdict
 from support import RedisServer, eventually
 from support.queueing import HIGH, LEASE, LOW, NORMAL, PATIENT, Link, Serving, Station, order
 
@@ -210,6 +210,27 @@ async def test_a_stop_without_grace_ends_at_once(station: Station) -> None:
     await eventually(lambda: stay.starts)
 
     await asyncio.wait_for(serving.broker.stop(), 4)
+
+
+async def test_a_stop_does_not_wait_for_what_a_loop_held_that_died(station: Station) -> None:
+    class Dying(MemoryLedger):
+        async def fail(self, delivery: Delivery, error: Exception) -> Verdict:
+            raise asyncio.CancelledError
+
+    queue = Queue("orders")
+
+    @queue.on(OrderShipped)
+    async def fail(_: OrderShipped) -> None:
+        raise ValueError
+
+    await station.send(order("o"))
+    serving = await station.serve(queue, ledger=Dying(), grace=LONG)
+    await asyncio.wait_for(serving.consumer.died.wait(), 8)
+
+    await asyncio.wait_for(serving.broker.stop(), 8)
+
+    (entry,) = await station.held()
+    assert entry["times_delivered"] == 0
 
 
 async def test_after_a_stop_that_is_cut_off_a_handler_can_be_cancelled(station: Station) -> None:

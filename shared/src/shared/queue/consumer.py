@@ -277,6 +277,10 @@ class Consumer:
                 # is neither lost nor in anybody's way; it comes again, uncounted, until that is mended.
                 log.critical("cannot_settle", extra={"event_id": delivery.event_id}, exc_info=True)
                 verdict = Verdict("failed", UNSETTLED, "cannot_settle")
+            except BaseException:
+                self._hand.put_down()  # this loop ends here, and a stop does not wait for what it held
+                self._changed.set()
+                raise
             seconds = time.monotonic() - began
             self._prefetch.ran(seconds)
             self._hand.settle(delivery, verdict)

@@ -37,7 +37,7 @@ class Hand:
         self.unsettled -= 1
 
     def put_down(self) -> None:
-        """One of those that wait is not started; it stays in hand until all is handed back."""
+        """One is not started, or not ended, by anybody here; it stays in hand until all is handed back."""
         self.unsettled -= 1
 
     def forget(self, settled: Sequence[Delivery]) -> None:
