@@ -28,6 +28,10 @@ and in the SBOM that `make sbom` writes. Our own code: [LICENSE](../LICENSE).
 | package | licence |
 |---|---|
 """
+TAIL: Final = """
+`fastapi-swagger` carries the files of [Swagger UI](https://github.com/swagger-api/swagger-ui), which is under
+Apache-2.0.
+"""
 # The wording of old metadata, in today's (SPDX).
 SPDX: Final = {
     "3-Clause BSD License": "BSD-3-Clause",
@@ -107,7 +111,7 @@ def main() -> int:
             f"licences that nobody has accepted (deploy/release/licences.py): {'; '.join(bad)}\n"
         )
         return 1
-    page = HEAD + "".join(f"| {name} | {licence} |\n" for name, licence in found)
+    page = HEAD + "".join(f"| {name} | {licence} |\n" for name, licence in found) + TAIL
     if page == before:
         return 0
     if options.check:

@@ -97,7 +97,7 @@ class Serving:
 
     async def crash(self) -> None:
         """Ends all of its loops and handlers at once: it tells Redis nothing more."""
-        self.consumer._ending = True  # pyright: ignore[reportPrivateUsage] what is cancelled now is no handler's doing
+        self.consumer._stopping = True  # pyright: ignore[reportPrivateUsage] what is cancelled now is no handler's doing
         tasks = self.consumer._tasks  # pyright: ignore[reportPrivateUsage] a crash asks nobody
         while left := [task for task in tasks if not task.done()]:
             for task in left:  # again, because before Python 3.12 a cancellation can be lost on its way

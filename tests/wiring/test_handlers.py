@@ -12,8 +12,11 @@ from faststream.redis import TestRedisBroker
 from faststream.specification import AsyncAPI
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from notification_worker.handlers import notifications
+from notification_worker.settings import Settings as NotificationSettings
 from shared.events import EXAMPLES, Event, OrderCreated, OrderShipped, new_id
 from shared.queue import ConsumerOptions, GiveUpError, MemoryLedger, Queue, QueueBroker
+from shared.service.worker import create_worker
 from shared.store.unit import CurrentUnit, Unit, working
 from support.deliveries import envelope
 from support.queueing import NORMAL, shipped
@@ -154,3 +157,11 @@ def test_the_asyncapi_document_lists_handlers_and_payloads(queue: Queue) -> None
     payload = next(schema for name, schema in schemas.items() if "OrderShipped" in name)
     assert {"order_id", "carrier", "tracking_number"} <= set(str(payload).replace("'", " ").split())
     assert "{orders}:normal" in text
+
+
+def test_a_worker_with_effects_outside_has_to_know_their_doubt() -> None:
+    given = {"DATABASE_URL": "sqlite:///never-opened.db", "QUEUE_SERVICE_KEY": "a key for this test"}
+    settings = NotificationSettings.model_validate(given)
+
+    with pytest.raises(TypeError, match="notifications"):
+        create_worker(settings, queue=notifications, description="forgetful")

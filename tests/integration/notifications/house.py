@@ -37,7 +37,7 @@ from support.queueing import wrap
 LIMIT_SECONDS = 5.0
 
 
-class Crash(BaseException):
+class Crash(asyncio.CancelledError):
     """The process is gone: nothing that it would have done next is done."""
 
 

@@ -1,5 +1,6 @@
 """Deliveries of payment events to the use cases, in the runtime and on the database of a worker."""
 
+import asyncio
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -45,7 +46,7 @@ class ProviderAt(Protocol):
     def __call__(self, url: str, seconds: float = ...) -> SandboxProvider: ...
 
 
-class Crash(BaseException):
+class Crash(asyncio.CancelledError):
     """The process ends here: nothing that it would have done is done."""
 
 

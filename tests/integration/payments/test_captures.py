@@ -29,6 +29,7 @@ async def test_a_payment_is_captured_once_however_often_it_is_told(shop: Shop, s
     assert await shop.deliver(AUTHORIZED, "event-2") == "completed"
 
     assert await shop.status() == "captured"
+    assert await shop.is_uncertain() is False
     assert await shop.caused() == ["ORDER_PAID"]
     assert sandbox.moved() == TAKEN
 

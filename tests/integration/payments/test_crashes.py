@@ -141,6 +141,23 @@ async def test_an_event_that_kills_its_workers_before_any_money_moves_is_certain
     assert await shop.is_uncertain() is False
 
 
+async def test_money_that_moves_unseen_after_a_copy_has_ended_the_run_makes_its_event_uncertain(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event, find = AUTHORIZED.model_copy(update={"method": "tok_error"}), shop.orders.find
+
+    async def be_overtaken(order_id: str) -> Order:
+        await shop.bury(event)
+        return await find(order_id)
+
+    monkeypatch.setattr(shop.orders, "find", be_overtaken)
+
+    assert await shop.deliver(event) == "repeated"
+
+    assert await shop.status() == "unknown"
+    assert await shop.is_uncertain()
+
+
 @pytest.mark.parametrize("event", [AUTHORIZED, REFUNDED], ids=lambda event: event.type)
 async def test_who_only_uses_the_id_of_a_payment_in_doubt_has_moved_nothing(shop: Shop, event: Event) -> None:
     await shop.deliver(AUTHORIZED, "paid") if event is REFUNDED else None

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from shared.events import OrderShipped
-from shared.queue import Delivery, MemoryLedger, Queue, Verdict
+from shared.queue import MemoryLedger, Queue
 from support import RedisServer, eventually
 from support.queueing import HIGH, LEASE, LOW, NORMAL, PATIENT, Link, Serving, Station, order
 
@@ -212,29 +212,34 @@ async def test_a_stop_without_grace_ends_at_once(station: Station) -> None:
     await asyncio.wait_for(serving.broker.stop(), 4)
 
 
-async def test_a_stop_does_not_wait_for_what_a_loop_held_that_died(station: Station) -> None:
-    class Dying(MemoryLedger):
-        async def fail(self, delivery: Delivery, error: Exception) -> Verdict:
-            raise asyncio.CancelledError
+@pytest.mark.parametrize("first", ["the stop", "the handler"])
+async def test_a_stop_and_a_handler_that_are_cancelled_at_once_both_end(station: Station, first: str) -> None:
+    """As `asyncio.run` does when the program ends: each once, in any order, and then it waits."""
+    queue, ledger, at_work = Queue("orders"), MemoryLedger(), list[asyncio.Task[object] | None]()
 
-    queue = Queue("orders")
-
-    @queue.on(OrderShipped)
-    async def fail(_: OrderShipped) -> None:
-        raise ValueError
+    @queue.on(OrderShipped, time_limit=None)
+    async def stay(_: OrderShipped) -> None:
+        at_work.append(asyncio.current_task())
+        await asyncio.Event().wait()
 
     await station.send(order("o"))
-    serving = await station.serve(queue, ledger=Dying(), grace=LONG)
-    await asyncio.wait_for(serving.consumer.died.wait(), 8)
+    serving = await station.serve(queue, ledger=ledger, grace=LONG)
+    await eventually(lambda: at_work)
+    stopping: asyncio.Task[object] = asyncio.create_task(serving.broker.stop())
+    await asyncio.sleep(0.1)
+    (handling,) = at_work
+    assert handling
 
-    await asyncio.wait_for(serving.broker.stop(), 8)
+    both = [stopping, handling] if first == "the stop" else [handling, stopping]
+    for task in both:
+        task.cancel()
 
-    (entry,) = await station.held()
-    assert entry["times_delivered"] == 0
+    _, left = await asyncio.wait(both, timeout=8)
+    assert not left
+    assert not ledger.failures
 
 
-async def test_after_a_stop_that_is_cut_off_a_handler_can_be_cancelled(station: Station) -> None:
-    """As `asyncio.run` does when the program ends: once, and then it waits."""
+async def test_a_stop_does_not_wait_for_a_handler_that_others_cancelled(station: Station) -> None:
     queue, at_work = Queue("orders"), list[asyncio.Task[object] | None]()
 
     @queue.on(OrderShipped, time_limit=None)
@@ -243,18 +248,18 @@ async def test_after_a_stop_that_is_cut_off_a_handler_can_be_cancelled(station: 
         await asyncio.Event().wait()
 
     await station.send(order("o"))
-    serving = await station.serve(queue, grace=LONG)
+    serving = await station.serve(queue, grace=LONG, lease=LONG)
     await eventually(lambda: at_work)
     stopping = asyncio.create_task(serving.broker.stop())
     await asyncio.sleep(0.1)
-    stopping.cancel()
-    await asyncio.wait([stopping])
-
     (handling,) = at_work
     assert handling
+
     handling.cancel()
-    await asyncio.wait([handling], timeout=8)
-    assert handling.done()
+
+    await asyncio.wait_for(stopping, 8)
+    (entry,) = await station.held()
+    assert entry["times_delivered"] == 0
 
 
 async def test_a_stop_behind_a_held_link_ends(station: Station, redis_server: RedisServer) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from shared.events import OrderShipped
-from shared.queue import MemoryLedger, Queue
+from shared.queue import Delivery, MemoryLedger, Queue, Verdict
 from support.queueing import Station, order
 from support.waiting import eventually
 
@@ -77,3 +77,29 @@ async def test_a_busy_consumer_does_not_starve_an_ownerless_event(station: Stati
     await station.serve(queue, concurrency=concurrency)
 
     await eventually(lambda: seen.count("orphan") == 2, within=6)
+
+
+async def test_a_cancellation_that_a_handler_leaves_behind_ends_no_loop(station: Station) -> None:
+    """It arrives while the ledger works: nobody can say what became of the event, which comes again later."""
+
+    class Surprised(MemoryLedger):
+        async def fail(self, delivery: Delivery, error: Exception) -> Verdict:
+            cancel_own_task()
+            await asyncio.sleep(0)
+            raise AssertionError
+
+    queue, done = Queue("orders"), set[str]()
+
+    @queue.on(OrderShipped)
+    async def handle(event: OrderShipped) -> None:
+        if event.order_id == "bad":
+            raise ValueError
+        done.add(event.order_id)
+
+    serving = await station.serve(queue, ledger=Surprised(), concurrency=1)
+    await station.send(order("bad"))
+    await eventually(station.retrying)
+    await station.send(*(order(f"o{n}") for n in range(5)))
+
+    await eventually(lambda: done == {f"o{n}" for n in range(5)})
+    assert serving.consumer.alive

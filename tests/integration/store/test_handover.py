@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 from sqlmodel import col
 
 from shared.events import OrderCancelled
@@ -234,6 +234,25 @@ async def test_an_event_that_is_sent_while_its_cause_is_told_does_not_wait_for_t
     async with running(handover):
         await eventually(lambda: gateway.told("outcomes"))
         await eventually(lambda: gateway.told("events"))
+
+
+async def test_an_outcome_that_becomes_uncertain_while_it_is_told_is_told_again(
+    database: Database, ledger: SqlLedger, handover: HandOver, gateway: FakeGateway
+) -> None:
+    async def take_late(request: httpx.Request) -> httpx.Response:
+        async with database.transaction() as session:
+            await session.execute(text("UPDATE inbox SET uncertain = true, unreported = true"))
+        gateway.answer = None
+        return gateway(request)
+
+    await complete(ledger)
+    gateway.answer = take_late
+
+    async with running(handover):
+        await eventually(lambda: len(gateway.told("outcomes")) == 2)
+
+    assert [report.uncertain for batch in gateway.batches for report in batch.outcomes] == [False, True]
+    assert await open_reports(database) == (0, 0, 0)
 
 
 def _late(request: httpx.Request) -> httpx.Response:

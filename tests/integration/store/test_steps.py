@@ -16,7 +16,7 @@ from shared.store.database import Database
 from shared.store.ledger import SqlLedger
 from shared.store.steps import Steps, current_steps
 from shared.store.tables import Inbox, Outbox
-from support.deliveries import delivery, row, rows, undecodable
+from support.deliveries import delivery, envelope, row, rows, undecodable
 
 CANCELLED = OrderCancelled(order_id="o", reason="out_of_stock")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -242,6 +242,40 @@ async def test_however_a_run_ends_its_event_is_uncertain_if_the_effect_is_in_dou
     ended = await row(database, Inbox)
     assert ended.outcome == way.split(maxsplit=1)[0]
     assert (ended.uncertain, asked) == (doubt, ["x"])
+
+
+async def test_doubt_that_comes_after_a_copy_has_ended_the_run_is_said_and_told_again(
+    database: Database,
+) -> None:
+    doubts = iter([False, True, False])
+
+    async def in_doubt(_: AsyncSession, __: Envelope) -> bool:
+        return next(doubts)
+
+    ledger = SqlLedger(database, source="payment-worker", in_doubt=in_doubt)
+    await ledger.bury(delivery(), "order_cancelled", ValueError())
+    async with database.transaction() as session:
+        await session.execute(text("UPDATE inbox SET unreported = false"))
+
+    verdicts = [await ledger.postpone(delivery(), PostponeError("unclear")) for _ in range(2)]
+
+    assert [verdict.outcome for verdict in verdicts] == ["repeated"] * 2
+    ended = await row(database, Inbox)
+    assert (ended.outcome, ended.uncertain, ended.unreported) == ("dead", True, True)
+
+
+async def test_who_only_uses_the_id_of_an_ended_event_makes_it_not_uncertain(database: Database) -> None:
+    async def in_doubt(_: AsyncSession, __: Envelope) -> bool:
+        return True
+
+    await SqlLedger(database, source="payment-worker").bury(delivery(), "refused", ValueError())
+    doubting = SqlLedger(database, source="payment-worker", in_doubt=in_doubt)
+
+    other = CANCELLED.to_json()
+    await doubting.bury(delivery(envelope(type=CANCELLED.type, data=other)), "refused", ValueError())
+
+    first, conflict = sorted(await rows(database, Inbox), key=lambda each: each.event_id != "x")
+    assert (first.uncertain, conflict.reason, conflict.uncertain) == (False, "id_conflict", False)
 
 
 async def test_bytes_that_are_no_event_had_no_effect(database: Database) -> None:

@@ -29,7 +29,7 @@ from shared.queue.lookout import Lookout
 from shared.queue.policy import Backoff, RetryPolicy
 from shared.queue.prefetch import Prefetch
 from shared.queue.scripts import Call, Listen, Scripts
-from shared.queue.tasks import end_all
+from shared.queue.tasks import end_all, uncancel
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class Consumer:
         self._queue = queue.name
         self._keys = QueueKeys(queue.name)
         self._scripts = Scripts(client)
-        self._handling = Handling(process, ledger, self.breaker, queue, is_ending=lambda: self._ending)
+        self._handling = Handling(process, ledger, self.breaker, queue, is_ending=lambda: self._stopping)
         self._arrivals = Arrivals(queue, worker=options.name, policy=options.policy)
         self._options = options
         self._observer = observer
@@ -98,7 +98,6 @@ class Consumer:
         self._wait_seconds = IDLE_SECONDS  # until a retry is due
         self._listening = False
         self._stopping = False
-        self._ending = False  # the grace period is over: what still runs is cancelled
         self._tasks: list[asyncio.Task[None]] = []
         self.died = asyncio.Event()
         """Set when a loop ended by an error, which is a bug: the consumer does its work no more."""
@@ -135,12 +134,9 @@ class Consumer:
             return
         self._stopping = True
         self._changed.set()
-        try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._options.grace.total_seconds()):
-                    await self._finish()
-        finally:
-            self._ending = True  # also where this is cut off: whoever cancels handlers now means it
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._options.grace.total_seconds()):
+                await self._finish()
         await end_all(self._tasks)
         await self._hand_back()
 
@@ -272,15 +268,17 @@ class Consumer:
             began = time.monotonic()
             try:
                 verdict = await self._handling.handle(delivery)
-            except Exception:
-                # The ledger could not say what became of it, and is well itself: a bug of ours. The event
-                # is neither lost nor in anybody's way; it comes again, uncounted, until that is mended.
+            except (Exception, asyncio.CancelledError) as error:
+                if self._stopping and isinstance(error, asyncio.CancelledError):
+                    self._hand.put_down()  # this loop ends, and nobody waits for what it held
+                    self._changed.set()
+                    raise
+                # The ledger could not say what became of it, and is well itself: a bug of ours, or a late
+                # cancellation that the handler left behind. The event is neither lost nor in anybody's way;
+                # it comes again, uncounted, until that is mended.
+                uncancel()
                 log.critical("cannot_settle", extra={"event_id": delivery.event_id}, exc_info=True)
                 verdict = Verdict("failed", UNSETTLED, "cannot_settle")
-            except BaseException:
-                self._hand.put_down()  # this loop ends here, and a stop does not wait for what it held
-                self._changed.set()
-                raise
             seconds = time.monotonic() - began
             self._prefetch.ran(seconds)
             self._hand.settle(delivery, verdict)

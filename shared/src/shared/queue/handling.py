@@ -11,6 +11,7 @@ from shared.queue.deadline import Deadline
 from shared.queue.declaration import Queue
 from shared.queue.ledger import AlreadyEndedError, Delivery, Ledger, Verdict
 from shared.queue.outcomes import ExpiredError, GiveUpError, PostponeError
+from shared.queue.tasks import uncancel
 
 STUBBORN = 5
 """How often one event may meet trouble in a ledger that is well again at once, before it is to blame."""
@@ -91,10 +92,9 @@ class Handling:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            if self._is_ending():
+            if self._is_ending() and isinstance(error, asyncio.CancelledError):
                 raise
-            while (task := asyncio.current_task()) and task.cancelling():
-                task.uncancel()  # a handler that cancels its own task does not cancel the consumer's
+            uncancel()  # a handler that cancels its own task does not cancel the consumer's
             return await self._settle(delivery, HandlerExitedError(f"{type_name} raised {error!r}"))
         return Verdict("completed")
 

@@ -1,4 +1,4 @@
-"""Ending tasks, for good."""
+"""Ending tasks for good, and letting one go on that nobody meant to end."""
 
 import asyncio
 from collections.abc import Iterable
@@ -6,6 +6,13 @@ from typing import Any
 
 AGAIN_SECONDS = 2.0
 """Longer than what a task does in its end: aiosqlite never ends a close that a second cancellation meets."""
+
+
+def uncancel() -> None:
+    """The present task goes on as if nobody had cancelled it."""
+    task = asyncio.current_task()
+    while task and task.cancelling():
+        task.uncancel()
 
 
 async def end_all(tasks: Iterable["asyncio.Task[Any]"]) -> None:

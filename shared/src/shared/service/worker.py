@@ -85,6 +85,8 @@ class Worker:
         closing: Sequence[Callable[[], Awaitable[None]]],
         in_doubt: Doubt | None,
     ) -> None:
+        if in_doubt is None and any(map(queue.is_outside, queue.registrations)):
+            raise TypeError(f"{queue.name} has handlers with effects outside, and nobody to tell their doubt")
         self.settings = settings
         self.queue = queue
         self.tracing = start_tracing(settings)

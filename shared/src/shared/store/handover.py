@@ -190,7 +190,10 @@ class HandOver:
     async def _close(
         self, outbox: Sequence[Outbox], attempts: Sequence[Attempt], inbox: Sequence[Inbox]
     ) -> None:
-        """What is closed here was committed there: an ended attempt and an inbox row never change again."""
+        """What is closed here was committed there.
+
+        An ended attempt never changes again. An inbox row may still become uncertain: then it is told again.
+        """
         async with self._database.transaction() as session:
             if outbox:
                 ids = [row.id for row in outbox]
@@ -199,9 +202,11 @@ class HandOver:
             if attempts:
                 tries = [(row.event_id, row.run, row.delivery) for row in attempts]
                 await session.execute(update(Attempt).where(_TRY.in_(tries)).values(unreported=False))
-            if inbox:
-                runs = [(row.event_id, row.run) for row in inbox]
-                await session.execute(update(Inbox).where(_RUN.in_(runs)).values(unreported=False))
+            for uncertain in (False, True):
+                runs = [(row.event_id, row.run) for row in inbox if row.uncertain is uncertain]
+                told = _RUN.in_(runs), col(Inbox.uncertain) == uncertain
+                if runs:
+                    await session.execute(update(Inbox).where(*told).values(unreported=False))
 
 
 _KINDS: dict[type[Row], str] = {Outbox: "event", Attempt: "attempt", Inbox: "outcome"}

@@ -35,8 +35,10 @@ from shared.store.unit import Unit, working
 log = logging.getLogger(__name__)
 
 Doubt = Callable[[AsyncSession, Envelope], Awaitable[bool]]
-"""Tells, from what the handlers' steps have committed, whether an effect of this event outside of the
-database may have happened unseen, or twice."""
+"""Tells whether an effect of this event outside of the database may have happened unseen, or twice.
+
+It looks at what the steps of its handler have stored, in this session, which may just have changed that.
+"""
 
 
 class SqlLedger:
@@ -237,6 +239,8 @@ class SqlLedger:
     async def _repeated(self, session: AsyncSession, delivery: Delivery) -> Verdict:
         """The outcome is due for the hand-over again: the gateway may have lost it.
 
+        Or it has become uncertain, where this copy went on after another one had ended the run.
+
         The same id with another body is no copy but a conflict: it is kept as a dead letter of its own, and
         called dead once, when it is first met.
         """
@@ -249,4 +253,6 @@ class SqlLedger:
             row = ended_row(delivery, Outcome.DEAD, "id_conflict", error)
             if await insert_inbox(session, row | {"event_id": delivery.place, "run": 0}):
                 return Verdict(Outcome.DEAD, reason="id_conflict")
+        elif await self._is_in_doubt(session, delivery):
+            await session.execute(update(Inbox).where(*is_run(Inbox, delivery)).values(uncertain=True))
         return REPEATED

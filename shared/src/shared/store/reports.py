@@ -54,7 +54,7 @@ class OutcomeReport(_Report):
     raw: Base64Bytes | None
     """The bytes of a dead letter, as they came."""
     uncertain: bool = False
-    """Whether an effect outside of the database may have happened twice."""
+    """Whether an effect outside of the database may have happened unseen, or twice."""
 
 
 class AttemptReport(_Report):

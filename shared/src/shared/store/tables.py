@@ -137,7 +137,7 @@ class Inbox(SQLModel, table=True):
     """The entry's bytes as they came, where the run ended dead."""
     correlation_id: str | None = None
     uncertain: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
-    """Whether an effect outside of the database may have happened twice (a mail cut off by a crash)."""
+    """Whether an effect outside of the database may have happened unseen, or twice."""
     unreported: bool = True
     """Whether the gateway has still to be told."""
 

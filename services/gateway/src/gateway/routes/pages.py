@@ -1,5 +1,6 @@
 """The page that shows the API and lets a person try it. All that it loads comes from here."""
 
+from importlib.metadata import version
 from importlib.resources import files
 
 from fastapi import APIRouter
@@ -9,6 +10,9 @@ from fastapi.responses import FileResponse, HTMLResponse
 router = APIRouter(include_in_schema=False)
 
 SWAGGER_UI = files("fastapi_swagger").joinpath("resources")
+VERSION = version("fastapi-swagger")
+FOR_EVER = {"Cache-Control": "max-age=31536000, immutable"}
+"""Each version has addresses of its own."""
 SCRIPT, STYLE, ICON = "swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png"
 ONLY_OURS = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
@@ -20,11 +24,11 @@ ONLY_OURS = (
 @router.get("/docs")
 async def show_docs() -> HTMLResponse:
     page = get_swagger_ui_html(
-        # Relative, so that they hold behind a proxy that ends TLS or puts a path in front.
+        # Relative, so that they hold behind a proxy that ends TLS.
         openapi_url="openapi.json",
-        swagger_js_url=f"docs/{SCRIPT}",
-        swagger_css_url=f"docs/{STYLE}",
-        swagger_favicon_url=f"docs/{ICON}",
+        swagger_js_url=f"docs/{SCRIPT}?v={VERSION}",
+        swagger_css_url=f"docs/{STYLE}?v={VERSION}",
+        swagger_favicon_url=f"docs/{ICON}?v={VERSION}",
         title="The gateway's API",
         swagger_ui_parameters={"tryItOutEnabled": True, "displayRequestDuration": True},
     )
@@ -34,7 +38,7 @@ async def show_docs() -> HTMLResponse:
 
 def _serve(name: str) -> None:
     async def show_asset() -> FileResponse:
-        return FileResponse(str(SWAGGER_UI / name), headers={"Cache-Control": "max-age=86400"})
+        return FileResponse(str(SWAGGER_UI / name), headers=FOR_EVER)
 
     router.add_api_route(f"/docs/{name}", show_asset)
 
