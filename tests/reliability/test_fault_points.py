@@ -47,7 +47,7 @@ def test_a_worker_may_end_at_any_point(
             passage.go_through(dict.fromkeys(WORKERS, (*before, Fault(point, how))), name=point)
         # What is no event is named by its place. After an error of ours behind the commit of its death it
         # is tried again, at another place, and is another one.
-        tell(passage.end_well(renamed=len(WORKERS) if how is How.EXCEPTION else 0))
+        tell(passage.end_well(renamed=len(WORKERS) if how in {How.EXCEPTION, How.CANCEL} else 0))
 
 
 @pytest.mark.timeout(400)

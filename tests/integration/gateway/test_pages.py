@@ -12,7 +12,15 @@ async def test_the_docs_load_all_that_they_need_from_us_and_need_no_key(house: H
     page = await house.client.get("/docs", headers=NOBODY)
 
     assert page.headers["content-type"] == "text/html; charset=utf-8"
-    assert "default-src 'self'" in page.headers["content-security-policy"]
+    assert page.headers["content-security-policy"].split("; ") == [
+        "default-src 'self'",
+        "script-src 'self' 'unsafe-inline'",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data:",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
     needed = re.findall(r"""(?:src|href)=["']([^"']+)|url: '([^']+)'""", page.text)
     assert len(needed) == 4
     for name in map("".join, needed):

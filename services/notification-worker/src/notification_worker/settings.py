@@ -55,7 +55,7 @@ class Settings(WorkerSettings):
 
     @property
     def rendering_seconds(self) -> float:
-        """How long filling a template may hold up everything else: well within a lease."""
+        """How long filling a template may take of the processor, and so of a lease."""
         return min(RENDERING_SECONDS, self.lease_seconds / 2)
 
     @property

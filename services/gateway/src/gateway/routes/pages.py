@@ -11,7 +11,7 @@ router = APIRouter(include_in_schema=False)
 
 SWAGGER_UI = files("fastapi_swagger").joinpath("resources")
 VERSION = version("fastapi-swagger")
-FOR_EVER = {"Cache-Control": "max-age=31536000, immutable"}
+FOR_EVER = {"Cache-Control": "max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 """Each version has addresses of its own."""
 SCRIPT, STYLE, ICON = "swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png"
 ONLY_OURS = (
@@ -33,6 +33,7 @@ async def show_docs() -> HTMLResponse:
         swagger_ui_parameters={"tryItOutEnabled": True, "displayRequestDuration": True},
     )
     page.headers["Content-Security-Policy"] = ONLY_OURS
+    page.headers["X-Content-Type-Options"] = "nosniff"
     return page
 
 

@@ -4,7 +4,8 @@ A template is data that people write: it must not reach anything, and it must en
 grow or run without bound is left out of the language (`language.py`), and what is left is counted: passes
 of loops, what filters take in, and characters of output. The clock is looked at with each of them, so a
 rendering ends within its time and what one expression takes, which its source and the variables, of at most
-100 KB each, bound. It runs in the event loop, so its time is a part of a lease (`settings.py`).
+100 KB each, bound. It runs in the event loop, so its time is a part of a lease (`settings.py`); that is
+time of the processor, and more of a clock's where the processor has other work.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
