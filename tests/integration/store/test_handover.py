@@ -248,11 +248,13 @@ async def test_an_outcome_that_becomes_uncertain_while_it_is_told_is_told_again(
     await complete(ledger)
     gateway.answer = take_late
 
+    async def is_closed() -> bool:
+        return len(gateway.told("outcomes")) == 2 and await open_reports(database) == (0, 0, 0)
+
     async with running(handover):
-        await eventually(lambda: len(gateway.told("outcomes")) == 2)
+        await eventually(is_closed)
 
     assert [report.uncertain for batch in gateway.batches for report in batch.outcomes] == [False, True]
-    assert await open_reports(database) == (0, 0, 0)
 
 
 def _late(request: httpx.Request) -> httpx.Response:
