@@ -4,6 +4,8 @@
 
 A test that fails then has taken a length of time for a fact. Each time it is between a tenth of a second and
 as many seconds as are given. On Linux only. It ends as the command does.
+
+A process that a test freezes in the same moment is thawed with the others: that failure is this program's.
 """
 
 import os
