@@ -1,5 +1,6 @@
 """An event that ends dead says so where its mail may have gone all the same."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,6 +8,9 @@ import pytest
 from adapters.mail_server import MailServer, Manner
 from integration.notifications.house import Crash, NewWorker, Worker, envelope_of, inbox
 from integration.notifications.test_sending import SHIPPED
+from notification_worker.adapters.tables import MessageRow
+from notification_worker.adapters.work import in_doubt
+from notification_worker.domain import Message, MessageState
 from shared.queue import Verdict
 from shared.store.database import Database
 from shared.store.tables import Attempt, Effort
@@ -152,3 +156,27 @@ async def test_a_bug_around_a_sending_makes_the_event_uncertain_if_the_mail_may_
     assert await worker.handle(envelope_of(SHIPPED), limit=1) == Verdict("dead")
 
     assert await death(database) == ("ZeroDivisionError", sent)
+
+
+@pytest.mark.parametrize("uncertain", [True, False])
+@pytest.mark.parametrize("state", MessageState)
+async def test_the_query_and_the_domain_say_the_same_of_a_message(
+    database: Database, state: MessageState, uncertain: bool
+) -> None:
+    now = datetime.now(UTC)
+    message = Message(
+        id="m",
+        event_id="e-1",
+        recipient="ada",
+        channel="email",
+        address="ada@example.com",
+        state=state,
+        created_at=now,
+        uncertain=uncertain,
+    )
+    async with database.transaction() as session:
+        values = {name: value for name, value in asdict(message).items() if name != "content"}
+        session.add(MessageRow(**values, updated_at=now))
+
+    async with database.reading() as session:
+        assert await in_doubt(session, envelope_of(SHIPPED)) is message.may_have_gone

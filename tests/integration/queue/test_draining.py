@@ -21,10 +21,14 @@ class Stay:
     def __init__(self) -> None:
         self.door = asyncio.Event()
         self.starts: list[str] = []
+        self.at_work: dict[str, asyncio.Task[object]] = {}
         self.queue = Queue("orders")
         self.queue.on(OrderShipped, time_limit=None)(self.handle)
 
     async def handle(self, event: OrderShipped) -> None:
+        task = asyncio.current_task()
+        assert task
+        self.at_work[event.order_id] = task
         self.starts.append(event.order_id)
         await self.door.wait()
 
@@ -215,21 +219,14 @@ async def test_a_stop_without_grace_ends_at_once(station: Station) -> None:
 @pytest.mark.parametrize("first", ["the stop", "the handler"])
 async def test_a_stop_and_a_handler_that_are_cancelled_at_once_both_end(station: Station, first: str) -> None:
     """As `asyncio.run` does when the program ends: each once, in any order, and then it waits."""
-    queue, ledger, at_work = Queue("orders"), MemoryLedger(), list[asyncio.Task[object] | None]()
-
-    @queue.on(OrderShipped, time_limit=None)
-    async def stay(_: OrderShipped) -> None:
-        at_work.append(asyncio.current_task())
-        await asyncio.Event().wait()
-
+    ledger, stay = MemoryLedger(), Stay()
     await station.send(order("o"))
-    serving = await station.serve(queue, ledger=ledger, grace=LONG)
-    await eventually(lambda: at_work)
+    serving = await station.serve(stay.queue, ledger=ledger, grace=LONG)
+    await eventually(lambda: stay.starts)
     stopping: asyncio.Task[object] = asyncio.create_task(serving.broker.stop())
     await asyncio.sleep(0.1)
-    (handling,) = at_work
-    assert handling
 
+    handling = stay.at_work["o"]
     both = [stopping, handling] if first == "the stop" else [handling, stopping]
     for task in both:
         task.cancel()
@@ -240,22 +237,14 @@ async def test_a_stop_and_a_handler_that_are_cancelled_at_once_both_end(station:
 
 
 async def test_a_stop_does_not_wait_for_a_handler_that_others_cancelled(station: Station) -> None:
-    queue, at_work = Queue("orders"), list[asyncio.Task[object] | None]()
-
-    @queue.on(OrderShipped, time_limit=None)
-    async def stay(_: OrderShipped) -> None:
-        at_work.append(asyncio.current_task())
-        await asyncio.Event().wait()
-
+    stay = Stay()
     await station.send(order("o"))
-    serving = await station.serve(queue, grace=LONG, lease=LONG)
-    await eventually(lambda: at_work)
+    serving = await station.serve(stay.queue, grace=LONG, lease=LONG)
+    await eventually(lambda: stay.starts)
     stopping = asyncio.create_task(serving.broker.stop())
     await asyncio.sleep(0.1)
-    (handling,) = at_work
-    assert handling
 
-    handling.cancel()
+    stay.at_work["o"].cancel()
 
     await asyncio.wait_for(stopping, 8)
     (entry,) = await station.held()
