@@ -46,6 +46,7 @@ class QueueSubscriber(StreamSubscriber):
         return self._stream_sub
 
     async def start(self) -> None:
+        # As the stock start does first: there is no other way in, and its type of a client is too narrow.
         self.parser._setup(self._client, GROUP)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportArgumentType]
         await SubscriberUsecase.start(self)
         self._post_start()

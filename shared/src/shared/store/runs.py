@@ -38,7 +38,6 @@ def ended_row(
         "traceback": _traceback(error),
         "raw": delivery.raw[:RAW_BYTES] if outcome is Outcome.DEAD else None,
         "correlation_id": envelope.correlation_id if envelope else None,
-        "uncertain": False,
         "unreported": True,
     }
 
